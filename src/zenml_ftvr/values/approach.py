@@ -1,0 +1,163 @@
+"""The approaches and their knobs. `None` means: derived from data, model and budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
+
+from zenml_ftvr.errors import ConfigurationError
+from zenml_ftvr.values.written import UserWritten, name_or_guess
+
+__all__ = [
+    "ALL_APPROACHES",
+    "KINDS",
+    "Approach",
+    "Baseline",
+    "Full",
+    "Head",
+    "Kind",
+    "Lora",
+    "Scratch",
+    "TextClassification",
+]
+
+Kind: TypeAlias = Literal["baseline", "head", "full", "lora", "scratch"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+def _require_positive(owner: str, **values: float | None) -> None:
+    for name, value in values.items():
+        if value is not None and not value > 0:
+            raise ConfigurationError(f"{owner}.{name} is {value}; it must be above 0.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextClassification(UserWritten):
+    """One label a text."""
+
+    kind: Literal["text-classification"] = "text-classification"
+    metric: Literal["accuracy", "macro_f1"] = "accuracy"
+    """What the recommendation is decided by; both are always reported."""
+    max_length: int = 128
+    """Tokens; a longer text is cut. The profile says what share of tokens that loses."""
+
+    def __post_init__(self) -> None:
+        if not 8 <= self.max_length <= 8192:
+            raise ConfigurationError(
+                f"TextClassification.max_length is {self.max_length}; it must lie between 8 and 8192."
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline(UserWritten):
+    """TF-IDF and logistic regression: nothing neural, the reference for every other arm."""
+
+    kind: Literal["baseline"] = "baseline"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head(UserWritten):
+    """Logistic regression on frozen, mean-pooled features of the base model."""
+
+    kind: Literal["head"] = "head"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Full(UserWritten):
+    """Every weight of the base model is trained."""
+
+    kind: Literal["full"] = "full"
+    learning_rate: float | None = None
+    epochs: float | None = None
+    batch_size: int | None = None
+
+    def __post_init__(self) -> None:
+        _require_positive(
+            "Full",
+            learning_rate=self.learning_rate,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lora(UserWritten):
+    """Low-rank adapters on all linear layers (PEFT), and the classification head."""
+
+    kind: Literal["lora"] = "lora"
+    learning_rate: float | None = None
+    epochs: float | None = None
+    batch_size: int | None = None
+    rank: int | None = None
+
+    def __post_init__(self) -> None:
+        _require_positive(
+            "Lora",
+            learning_rate=self.learning_rate,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            rank=self.rank,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scratch(UserWritten):
+    """A tokenizer and a transformer of our own, trained from nothing on the training split."""
+
+    kind: Literal["scratch"] = "scratch"
+    learning_rate: float | None = None
+    epochs: float | None = None
+    batch_size: int | None = None
+    depth: int | None = None
+    """Layers; width, heads and feed-forward size follow from it."""
+    vocabulary_size: int | None = None
+
+    def __post_init__(self) -> None:
+        _require_positive(
+            "Scratch",
+            learning_rate=self.learning_rate,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            depth=self.depth,
+            vocabulary_size=self.vocabulary_size,
+        )
+
+
+class _KnownKind:
+    """Answers an unknown `kind` with an error of ours, before pydantic's discriminator does."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema
+
+        def check(value: Any) -> Any:
+            if isinstance(value, str):
+                value = {"kind": value}
+            if isinstance(value, dict) and value.get("kind") not in KINDS:
+                kind = str(value.get("kind"))
+                raise ConfigurationError(
+                    f"unknown approach kind '{kind}'.{name_or_guess(kind, list(KINDS))}"
+                )
+            return value
+
+        return core_schema.no_info_before_validator_function(check, handler(source))
+
+
+class _Tagged:
+    """`pydantic.Field(discriminator="kind")`, made when pydantic asks, so that importing is light."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema
+
+        choices = {
+            member.__dataclass_fields__["kind"].default: handler.generate_schema(member)
+            for member in get_args(source)
+        }
+        return core_schema.tagged_union_schema(choices, discriminator="kind")
+
+
+if TYPE_CHECKING:
+    Approach: TypeAlias = Baseline | Head | Full | Lora | Scratch
+else:
+    Approach = Annotated[Baseline | Head | Full | Lora | Scratch, _Tagged(), _KnownKind()]
+
+ALL_APPROACHES: tuple[Approach, ...] = (Baseline(), Head(), Full(), Lora(), Scratch())

@@ -1,0 +1,142 @@
+"""What is run, and what came out of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from zenml_ftvr.errors import ConfigurationError
+from zenml_ftvr.values.approach import Approach, Kind, TextClassification
+from zenml_ftvr.values.budget import Ledger
+from zenml_ftvr.values.written import UserWritten
+
+__all__ = [
+    "CurvePoint",
+    "ModelSource",
+    "TrackedRun",
+    "TrackingSettings",
+    "TrainedModel",
+    "TrainingPlan",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSource(UserWritten):
+    """Which pretrained model to start from.
+
+    `name` is `minilm` (all-MiniLM-L6-v2 from the `demo` extra), a local folder, or a Hugging Face
+    model id.
+    """
+
+    name: str = "minilm"
+    revision: str | None = None
+    """Commit, tag or branch; Hub models only."""
+
+    def __post_init__(self) -> None:
+        if not self.name.strip():
+            raise ConfigurationError(
+                "ModelSource.name is empty. Give 'minilm', a local folder, or a Hub id."
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackingSettings(UserWritten):
+    """Where W&B runs go when no experiment tracker of the stack has opened one."""
+
+    mode: Literal["auto", "online", "offline", "disabled"] = "auto"
+    """`auto`: online where W&B has a key, else offline."""
+    project: str = "zenml-ftvr"
+    entity: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingPlan:
+    """All that decides what a training does; equal plans on one device give equal weights."""
+
+    approach: Approach
+    task: TextClassification
+    model: ModelSource | None
+    """None for `baseline` and `scratch`."""
+    model_fingerprint: str | None
+    """sha256 of the base model's weights."""
+    data_fingerprint: str
+    labels: tuple[str, ...]
+    max_steps: int
+    """Optimiser steps; 0 for `baseline` and `head`, which are solved, not stepped."""
+    batch_size: int
+    learning_rate: float | None
+    warmup_steps: int
+    weight_decay: float
+    eval_every_steps: int
+    seed: int
+    wall_seconds: float | None
+    """The emergency brake: training stops here whatever the step. None for no limit."""
+    predicted_hours: float | None
+    """Training and evaluation; None where nothing was calibrated."""
+    reasons: tuple[str, ...] = ()
+    """How the numbers above were derived, each a sentence."""
+
+    @property
+    def kind(self) -> Kind:
+        return self.approach.kind
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 over what decides the weights (not predictions, limits or wording), 16 hex digits."""
+        fields = asdict(self)
+        for name in ("wall_seconds", "predicted_hours", "reasons"):
+            del fields[name]
+        text = json.dumps(fields, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurvePoint:
+    """One reading of a training curve."""
+
+    step: int
+    metric: str
+    """`train/loss`, `eval/loss`, `eval/accuracy`, `eval/macro_f1`, `train/learning_rate`."""
+    value: float
+    seconds: float
+    """Since the training began."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackedRun:
+    """A run in W&B."""
+
+    run_id: str
+    name: str
+    project: str
+    url: str | None
+    """None for an offline run: a link that does not exist is not shown."""
+    offline_folder: str | None
+    """What `wandb sync` takes; None for an online run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedModel:
+    """A trained model's folder, and how it came about."""
+
+    path: str
+    """A folder that plain transformers, PEFT or skops load."""
+    plan: TrainingPlan
+    curve: tuple[CurvePoint, ...]
+    steps_done: int
+    stopped_by: Literal["finished", "budget"]
+    seconds: float
+    peak_memory_gib: float
+    """Above what the process held before."""
+    n_params: int
+    n_trainable: int
+    n_bytes: int
+    """Of the folder."""
+    ledger: Ledger
+    tracked: TrackedRun | None = None
+
+    @property
+    def kind(self) -> Kind:
+        return self.plan.kind
