@@ -28,6 +28,7 @@ from zenml_ftvr.values.decision import (
     ScreeningEvidence,
 )
 from zenml_ftvr.values.evaluation import Evaluation, LabelScore, ModelEvaluation
+from zenml_ftvr.values.request import Request
 from zenml_ftvr.values.training import (
     CurvePoint,
     ModelSource,
@@ -68,6 +69,7 @@ __all__ = [
     "Quantiles",
     "RankedArm",
     "Recommendation",
+    "Request",
     "Score",
     "Scratch",
     "ScreeningEvidence",

@@ -44,7 +44,8 @@ class TextClassification(UserWritten):
     def __post_init__(self) -> None:
         if not 8 <= self.max_length <= 8192:
             raise ConfigurationError(
-                f"TextClassification.max_length is {self.max_length}; it must lie between 8 and 8192."
+                f"TextClassification.max_length is {self.max_length}; it must lie between 8 and "
+                f"8192."
             )
 
 
@@ -143,7 +144,7 @@ class _KnownKind:
 
 
 class _Tagged:
-    """`pydantic.Field(discriminator="kind")`, made when pydantic asks, so that importing is light."""
+    """`pydantic.Field(discriminator="kind")`, made when pydantic asks: importing stays light."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         from pydantic_core import core_schema

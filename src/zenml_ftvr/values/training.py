@@ -74,7 +74,7 @@ class TrainingPlan:
     wall_seconds: float | None
     """The emergency brake: training stops here whatever the step. None for no limit."""
     predicted_hours: float | None
-    """Training and evaluation; None where nothing was calibrated."""
+    """Training alone; None where nothing was calibrated."""
     reasons: tuple[str, ...] = ()
     """How the numbers above were derived, each a sentence."""
 
@@ -84,7 +84,7 @@ class TrainingPlan:
 
     @property
     def fingerprint(self) -> str:
-        """sha256 over what decides the weights (not predictions, limits or wording), 16 hex digits."""
+        """sha256 over what decides the weights (no predictions, no wording), 16 hex digits."""
         fields = asdict(self)
         for name in ("wall_seconds", "predicted_hours", "reasons"):
             del fields[name]

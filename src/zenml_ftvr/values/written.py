@@ -42,7 +42,8 @@ class UserWritten:
                 for key in value:
                     if key not in known:
                         raise ConfigurationError(
-                            f"unknown key '{key}' in {cls.__name__}.{name_or_guess(str(key), known)}"
+                            f"unknown key '{key}' in {cls.__name__}."
+                            f"{name_or_guess(str(key), known)}"
                         )
             try:
                 return inner(value)

@@ -1,0 +1,133 @@
+"""Measure what the default settings rest on: learning rates, and the baseline's regularisation.
+
+    python benchmarks/settings.py learning-rates   # appends to benchmarks/results/learning_rates.jsonl
+    python benchmarks/settings.py cheap-arms       # appends to benchmarks/results/cheap_arms.jsonl
+
+One JSON line a run; a run whose line is there is not done again, so that a stopped measurement goes
+on. Scores are on the validation split; the test split is not read. `--data` adds a CSV file with the
+columns text and label.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from zenml_ftvr.api import plan_for
+from zenml_ftvr.data import Dataset, load_dataset
+from zenml_ftvr.hardware import detect, installed_versions
+from zenml_ftvr.tasks.text_classification import score
+from zenml_ftvr.train import fit_baseline, print_progress, run_plan
+from zenml_ftvr.values import DataSource, Full, Lora, ModelSource, Scratch, TextClassification
+
+RESULTS = Path(__file__).parent / "results"
+
+Run = tuple[dict[str, Any], Callable[[], dict[str, Any]]]
+
+
+def append_missing(path: Path, runs: Iterator[Run]) -> None:
+    """Do the runs whose key has no line yet, and append a line each."""
+    done = set()
+    if path.exists():
+        done = {json.dumps(json.loads(line)["key"]) for line in path.read_text().splitlines()}
+    hardware = detect()
+    for key, measure in runs:
+        if json.dumps(key) in done:
+            continue
+        started = time.monotonic()
+        line = {
+            "key": key,
+            **measure(),
+            "seconds": round(time.monotonic() - started, 1),
+            "date": datetime.date.today().isoformat(),
+            "device": hardware.device_name,
+            "cores": hardware.cores,
+            "versions": installed_versions(),
+        }
+        with path.open("a") as stream:
+            stream.write(json.dumps(line) + "\n")
+        print(line["key"], {name: line[name] for name in line if name.startswith("validation")})
+
+
+def learning_rates(dataset: Dataset) -> Iterator[Run]:
+    """Full, LoRA and scratch at three learning rates each, one seed."""
+    approaches = [
+        *(Full(learning_rate=rate) for rate in (5e-5, 1e-4, 2e-4)),
+        *(Lora(learning_rate=rate) for rate in (5e-4, 1e-3, 2e-3)),
+        *(Scratch(learning_rate=rate) for rate in (5e-4, 1e-3, 2e-3)),
+    ]
+    for approach in approaches:
+
+        def measure(approach: Any = approach) -> dict[str, Any]:
+            plan = plan_for(dataset, approach, ModelSource(), TextClassification(), seed=0)
+            with tempfile.TemporaryDirectory() as folder:
+                model = run_plan(
+                    plan, dataset, Path(folder) / "model", detect(), progress=print_progress()
+                )
+            best = {
+                f"validation_{metric}": max(
+                    point.value for point in model.curve if point.metric == f"eval/{metric}"
+                )
+                for metric in ("accuracy", "macro_f1")
+            }
+            return {**best, "max_steps": plan.max_steps, "approach": str(plan.approach)}
+
+        key = {
+            "data": dataset.fingerprint[:12],
+            "source": dataset.source.name.rsplit("/", 1)[-1],
+            "kind": approach.kind,
+            "learning_rate": approach.learning_rate,
+        }
+        yield key, measure
+
+
+def cheap_arms(dataset: Dataset) -> Iterator[Run]:
+    """The baseline at five strengths of regularisation."""
+    import numpy as np
+
+    import zenml_ftvr.train.solved as solved
+
+    for c in (1.0, 3.0, 10.0, 30.0):
+
+        def measure(c: float = c) -> dict[str, Any]:
+            solved.BASELINE_C = c
+            pipeline = fit_baseline(dataset.train.texts, dataset.label_ids(dataset.train), 0)
+            truth = np.asarray(dataset.label_ids(dataset.validation))
+            predicted = np.asarray(pipeline.predict(dataset.validation.texts))
+            return {
+                f"validation_{metric}": score(metric, truth, predicted)
+                for metric in ("accuracy", "macro_f1")
+            }
+
+        key = {
+            "data": dataset.fingerprint[:12],
+            "source": dataset.source.name.rsplit("/", 1)[-1],
+            "kind": "baseline",
+            "c": c,
+        }
+        yield key, measure
+
+
+def main() -> None:
+    """Measure what the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["learning-rates", "cheap-arms"])
+    parser.add_argument("--data", action="append", default=[])
+    arguments = parser.parse_args()
+    RESULTS.mkdir(exist_ok=True)
+    for name in ["docstrings", *arguments.data]:
+        dataset = load_dataset(DataSource(name=name))
+        if arguments.what == "learning-rates":
+            append_missing(RESULTS / "learning_rates.jsonl", learning_rates(dataset))
+        else:
+            append_missing(RESULTS / "cheap_arms.jsonl", cheap_arms(dataset))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Ready pipelines. In the wheel they are `zenml_ftvr.pipelines`."""

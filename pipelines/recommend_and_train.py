@@ -1,0 +1,112 @@
+"""Profile the data, recommend an approach for the budget, train it, prove it, report it."""
+
+from typing import Any, Literal, assert_never
+
+from zenml import pipeline
+from zenml.client import Client
+
+from zenml_ftvr.steps import (
+    calibrate,
+    evaluate_model,
+    finetune_full,
+    finetune_head,
+    finetune_lora,
+    load_data,
+    profile_data,
+    publish_report,
+    recommend_approach,
+    train_baseline,
+    train_from_scratch,
+)
+from zenml_ftvr.values import (
+    ALL_APPROACHES,
+    Approach,
+    Budget,
+    DataSource,
+    Kind,
+    ModelSource,
+    Recommendation,
+    Request,
+    TextClassification,
+    TrackingSettings,
+)
+
+__all__ = ["recommend_and_train"]
+
+
+@pipeline(
+    dynamic=True,
+    depends_on=[
+        load_data,
+        profile_data,
+        calibrate,
+        recommend_approach,
+        train_baseline,
+        finetune_head,
+        finetune_full,
+        finetune_lora,
+        train_from_scratch,
+        evaluate_model,
+        publish_report,
+    ],
+)
+def recommend_and_train(
+    data: DataSource,
+    budget: Budget,
+    base_model: ModelSource = ModelSource(),  # noqa: B008  (frozen, as are those below)
+    approaches: list[Approach] = list(ALL_APPROACHES),  # noqa: B006, B008
+    task: TextClassification = TextClassification(),  # noqa: B008
+    usd_per_hour: float | None = None,
+    also_train: Literal["nothing", "best_neural"] = "nothing",
+    tolerance: float = 0.005,
+    tracking: TrackingSettings = TrackingSettings(),  # noqa: B008
+    report_folder: str = "ftvr_report",
+    seed: int = 0,
+) -> None:
+    """Only the chosen branch runs, and the baseline that it is compared with."""
+    request = Request(
+        budget=budget,
+        approaches=tuple(approaches),
+        base_model=base_model,
+        task=task,
+        usd_per_hour=usd_per_hour,
+        tolerance=tolerance,
+        also_train=also_train,
+        seed=seed,
+    )
+    dataset = load_data(data)
+    profile = profile_data(dataset, request)
+    calibration = calibrate(dataset, profile, request)
+    recommendation = recommend_approach(dataset, profile, calibration, request)
+    decided: Recommendation = recommendation.load()
+    baseline = _train("baseline", dataset, recommendation, tracking)
+    model, reference = baseline, None
+    if decided.choice != "baseline":
+        model, reference = _train(decided.choice, dataset, recommendation, tracking), baseline
+    companion = None
+    if decided.companion is not None:
+        companion = _train(decided.companion, dataset, recommendation, tracking)
+    evaluation = evaluate_model(dataset, model, recommendation, reference, companion, seed=seed)
+    publish_report(
+        recommendation, evaluation, model, reference, companion, report_folder=report_folder
+    )
+
+
+def _train(kind: Kind, dataset: Any, recommendation: Any, tracking: TrackingSettings) -> Any:
+    match kind:
+        case "baseline":
+            branch = train_baseline
+        case "head":
+            branch = finetune_head
+        case "full":
+            branch = finetune_full
+        case "lora":
+            branch = finetune_lora
+        case "scratch":
+            branch = train_from_scratch
+        case _:
+            assert_never(kind)
+    tracker = Client().active_stack.experiment_tracker
+    if tracker is not None:
+        branch = branch.with_options(experiment_tracker=tracker.name)
+    return branch(dataset, recommendation, tracking=tracking)

@@ -1,0 +1,99 @@
+"""The approaches: what trains, default hyperparameters, FLOPs, memory. Pure arithmetic."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from zenml_ftvr.approaches import full, head, lora, scratch
+from zenml_ftvr.approaches.facts import Architecture, TrainingFacts
+from zenml_ftvr.values import Approach, Baseline, Full, Head, Kind, Lora, Scratch
+
+__all__ = [
+    "NEEDS_BASE_MODEL",
+    "NEURAL_LOOP",
+    "WARMUP_SHARE",
+    "WEIGHT_DECAY",
+    "Architecture",
+    "TrainingFacts",
+    "describe",
+    "memory_bytes",
+    "min_epochs",
+    "resolve",
+]
+
+NEEDS_BASE_MODEL: frozenset[Kind] = frozenset({"head", "full", "lora"})
+NEURAL_LOOP: frozenset[Kind] = frozenset({"full", "lora", "scratch"})
+"""Arms that take optimiser steps, and so have curves."""
+
+WARMUP_SHARE = 0.1  # Mosbach et al. 2021, arXiv 2006.04884, 6: the first tenth of the steps
+WEIGHT_DECAY = 0.01  # Devlin et al. 2019, arXiv 1810.04805, A.2
+
+
+def resolve(approach: Approach, facts: TrainingFacts) -> tuple[Approach, tuple[str, ...]]:
+    """The approach with every knob set, and a sentence for each that we set."""
+    match approach:
+        case Baseline() | Head():
+            return approach, ()
+        case Full():
+            return full.resolve(approach, facts)
+        case Lora():
+            return lora.resolve(approach, facts)
+        case Scratch():
+            return scratch.resolve(approach, facts)
+        case _:
+            assert_never(approach)
+
+
+def min_epochs(approach: Approach) -> float:
+    """Fewer than this is no fair trial of the approach; a budget that allows less excludes it."""
+    match approach:
+        case Baseline() | Head():
+            return 0.0
+        case Full() | Lora():
+            return full.MIN_EPOCHS
+        case Scratch():
+            return scratch.MIN_EPOCHS
+        case _:
+            assert_never(approach)
+
+
+def memory_bytes(approach: Approach, base: Architecture | None, max_length: int) -> int:
+    """Peak bytes of training a resolved approach at full length; 0 for `baseline`."""
+    match approach:
+        case Baseline():
+            return 0
+        case Head():
+            return 0 if base is None else head.memory_bytes(base, head.BATCH_SIZE, max_length)
+        case Full():
+            batch_size = approach.batch_size or full.BATCH_SIZE
+            return 0 if base is None else full.memory_bytes(base, batch_size, max_length)
+        case Lora():
+            batch_size = approach.batch_size or full.BATCH_SIZE
+            rank = approach.rank or lora.RANK
+            return 0 if base is None else lora.memory_bytes(base, rank, batch_size, max_length)
+        case Scratch():
+            own = scratch.architecture(
+                approach.depth or scratch.MIN_DEPTH,
+                approach.vocabulary_size or scratch.MIN_VOCABULARY,
+                max_length,
+            )
+            return scratch.memory_bytes(own, approach.batch_size or full.BATCH_SIZE, max_length)
+        case _:
+            assert_never(approach)
+
+
+def describe(kind: Kind) -> str:
+    """What is trained, in half a sentence."""
+    match kind:
+        case "baseline":
+            return "word counts and logistic regression, no neural network"
+        case "head":
+            return "a linear head on the pretrained model's frozen features"
+        case "full":
+            return "every weight of the pretrained model"
+        case "lora":
+            return "low-rank adapters in the pretrained model"
+        case "scratch":
+            return "a small transformer of its own, from random weights"
+        case _:
+            assert_never(kind)

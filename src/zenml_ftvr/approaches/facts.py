@@ -1,0 +1,70 @@
+"""What the arithmetic of every approach starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Architecture", "TrainingFacts", "activation_bytes", "epochs_for"]
+
+GIB = 2**30
+
+FULL_PRECISION_BYTES = 4  # a 32-bit float
+
+ADAM_BYTES_PER_TRAINABLE = 16
+"""fp32 weight 4, gradient 4, two Adam moments 8: Rajbhandari et al. 2020, arXiv 1910.02054, 3.1
+(the same total as their mixed-precision 2 + 2 + 12)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """The sizes of a transformer encoder."""
+
+    layers: int
+    hidden: int
+    heads: int
+    intermediate: int
+    vocabulary_size: int
+    n_params: int
+
+    @property
+    def linear_in_out(self) -> int:
+        """Sum of d_in + d_out over the linear layers of all blocks.
+
+        Four h x h of attention and two of the feed-forward.
+        """
+        return self.layers * (4 * 2 * self.hidden + 2 * (self.hidden + self.intermediate))
+
+    @property
+    def n_body_params(self) -> int:
+        """Parameters apart from the token embeddings, which do no matrix multiplication."""
+        return max(1, self.n_params - self.vocabulary_size * self.hidden)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingFacts:
+    """What default hyperparameters follow from."""
+
+    n_train: int
+    n_validation: int
+    n_test: int
+    n_classes: int
+    n_words: int
+    """Words of the training split, after truncation: what a tokenizer of its own would see."""
+
+
+def activation_bytes(architecture: Architecture, batch_size: int, length: int) -> int:
+    """Bytes of activations that one backward pass keeps, nothing recomputed, 32-bit.
+
+    Korthikanti et al. 2022, arXiv 2205.05198, eq. 1: s b h (34 + 5 a s / h) bytes a layer at 16
+    bits; doubled here for 32 bits (their dropout masks, one byte each, are doubled too: an upper
+    bound).
+    """
+    h, a = architecture.hidden, architecture.heads
+    per_layer = length * batch_size * h * (34 + 5 * a * length / h)
+    return int(2 * per_layer * architecture.layers)
+
+
+def epochs_for(n_train: int, *, ample: float, most: float, ample_rows: int) -> float:
+    """`ample` epochs from `ample_rows` rows on; for fewer rows as many as keep the number of
+    updates, at most `most`."""
+    return min(most, max(ample, ample * ample_rows / n_train))

@@ -1,0 +1,26 @@
+"""Load, check and split rows; the built-in corpora."""
+
+from zenml_ftvr.data.corpora import CORPORA, read_corpus
+from zenml_ftvr.data.load import load_dataset, read_texts, refuse_local_path
+from zenml_ftvr.data.read import column_names
+from zenml_ftvr.data.rows import Dataset, Rows, make_rows, normalise, row_id_of
+from zenml_ftvr.data.split import make_dataset, split_of
+from zenml_ftvr.data.store import read_dataset, write_dataset
+
+__all__ = [
+    "CORPORA",
+    "Dataset",
+    "Rows",
+    "column_names",
+    "load_dataset",
+    "make_dataset",
+    "make_rows",
+    "normalise",
+    "read_corpus",
+    "read_dataset",
+    "read_texts",
+    "refuse_local_path",
+    "row_id_of",
+    "split_of",
+    "write_dataset",
+]

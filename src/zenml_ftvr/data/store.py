@@ -1,0 +1,78 @@
+"""A data set as a folder of Arrow files."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+from zenml_ftvr.data.rows import Dataset, Rows, fingerprint_of
+from zenml_ftvr.data.split import SPLITS
+from zenml_ftvr.errors import DataError
+from zenml_ftvr.values import DataSource
+
+__all__ = ["read_dataset", "write_dataset"]
+
+SCHEMA_VERSION = 1
+RECORD_FILE = "dataset.json"
+
+
+def write_dataset(dataset: Dataset, folder: Path) -> None:
+    """Write the splits as Arrow IPC files, and what is known about them as JSON."""
+    import pyarrow as pa
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in SPLITS:
+        rows: Rows = getattr(dataset, name)
+        path = str(folder / f"{name}.arrow")
+        with pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, rows.table.schema) as writer:
+            writer.write_table(rows.table)
+    record = {
+        "schema_version": SCHEMA_VERSION,
+        "source": dataclasses.asdict(dataset.source),
+        "labels": list(dataset.labels),
+        "fingerprint": dataset.fingerprint,
+        "n_duplicates": dataset.n_duplicates,
+        "n_conflicts": dataset.n_conflicts,
+        "n_dropped": dataset.n_dropped,
+    }
+    text = json.dumps(record, indent=1, ensure_ascii=False)
+    (folder / RECORD_FILE).write_text(text, encoding="utf-8")
+
+
+def read_dataset(folder: Path) -> Dataset:
+    """Read what `write_dataset` wrote, memory-mapped; changed rows are refused."""
+    import pyarrow as pa
+
+    path = folder / RECORD_FILE
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["schema_version"] > SCHEMA_VERSION:
+            raise DataError(
+                f"{path} has schema version {record['schema_version']}; this version of "
+                f"zenml-ftvr reads up to {SCHEMA_VERSION}. Upgrade zenml-ftvr."
+            )
+        splits = {}
+        for name in SPLITS:
+            source = pa.memory_map(str(folder / f"{name}.arrow"), "rb")
+            splits[name] = Rows(pa.ipc.open_file(source).read_all())
+        dataset = Dataset(
+            source=DataSource(**record["source"]),
+            **splits,
+            labels=tuple(record["labels"]),
+            fingerprint=record["fingerprint"],
+            n_duplicates=record["n_duplicates"],
+            n_conflicts=record["n_conflicts"],
+            n_dropped=record["n_dropped"],
+        )
+    except (OSError, KeyError, TypeError, json.JSONDecodeError, pa.ArrowInvalid) as error:
+        raise DataError(
+            f"{folder} is not a whole data set ({error!r}). Run load_data again."
+        ) from error
+    actual = fingerprint_of(splits.items())
+    if actual != dataset.fingerprint:
+        raise DataError(
+            f"{folder} was changed after it was written: its rows have fingerprint {actual[:12]}, "
+            f"recorded is {dataset.fingerprint[:12]}. Run load_data again."
+        )
+    return dataset

@@ -1,0 +1,135 @@
+"""From an approach to a plan: steps, schedule, and how the numbers came about."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from zenml_ftvr.approaches import (
+    NEEDS_BASE_MODEL,
+    NEURAL_LOOP,
+    WARMUP_SHARE,
+    WEIGHT_DECAY,
+    TrainingFacts,
+    resolve,
+)
+from zenml_ftvr.values import (
+    Approach,
+    Baseline,
+    DataProfile,
+    Full,
+    Head,
+    Lora,
+    ModelSource,
+    Scratch,
+    TextClassification,
+    TrainingPlan,
+)
+
+__all__ = ["EVALUATIONS", "PlanBasis", "ample_steps", "make_plan", "plan_basis", "training_facts"]
+
+EVALUATIONS = 6
+"""Looks at the validation split during a training. Each costs a forward pass over it, about 2 % of
+a four-epoch training at the default split; fewer would leave the curve without a shape."""
+
+CHARACTERS_PER_WORD = 6
+"""Space included: English words have 4.8 letters in running text (Norvig 2013, norvig.com/mayzner).
+Text without spaces is counted by it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanBasis:
+    """What the plans of all approaches share."""
+
+    task: TextClassification
+    source: ModelSource | None
+    model_fingerprint: str | None
+    data_fingerprint: str
+    labels: tuple[str, ...]
+    facts: TrainingFacts
+    seed: int
+
+
+def training_facts(profile: DataProfile, task: TextClassification) -> TrainingFacts:
+    """What default hyperparameters follow from, read off the profile."""
+    words = max(profile.words.mean, profile.characters.mean / CHARACTERS_PER_WORD)
+    return TrainingFacts(
+        n_train=profile.n_train,
+        n_validation=profile.n_validation,
+        n_test=profile.n_test,
+        n_classes=profile.n_classes,
+        n_words=round(profile.n_train * min(words, task.max_length)),
+    )
+
+
+def plan_basis(
+    profile: DataProfile,
+    task: TextClassification,
+    source: ModelSource | None,
+    model_fingerprint: str | None,
+    seed: int,
+) -> PlanBasis:
+    """The basis that a profile gives."""
+    return PlanBasis(
+        task=task,
+        source=source,
+        model_fingerprint=model_fingerprint,
+        data_fingerprint=profile.fingerprint,
+        labels=tuple(count.label for count in profile.classes),
+        facts=training_facts(profile, task),
+        seed=seed,
+    )
+
+
+def ample_steps(approach: Approach, n_train: int) -> int:
+    """Optimiser steps of a resolved approach at all its epochs; 0 for those that are solved."""
+    match approach:
+        case Baseline() | Head():
+            return 0
+        case Full() | Lora() | Scratch():
+            epochs, batch_size = approach.epochs or 1.0, approach.batch_size or 1
+            return max(1, math.ceil(epochs * n_train / min(batch_size, n_train)))
+
+
+def make_plan(
+    approach: Approach,
+    basis: PlanBasis,
+    *,
+    max_steps: int | None = None,
+    wall_seconds: float | None = None,
+    predicted_hours: float | None = None,
+    notes: Sequence[str] = (),
+) -> TrainingPlan:
+    """The plan of one approach; knobs that are still open are filled.
+
+    `max_steps` None takes all epochs. `notes` come before the approach's own reasons.
+    """
+    resolved, reasons = resolve(approach, basis.facts)
+    needs_model = resolved.kind in NEEDS_BASE_MODEL
+    steps, batch_size, learning_rate = 0, basis.facts.n_train, None
+    match resolved:
+        case Full() | Lora() | Scratch():
+            steps = ample_steps(resolved, basis.facts.n_train) if max_steps is None else max_steps
+            batch_size = min(resolved.batch_size or 1, basis.facts.n_train)
+            learning_rate = resolved.learning_rate
+        case Baseline() | Head():
+            pass
+    return TrainingPlan(
+        approach=resolved,
+        task=basis.task,
+        model=basis.source if needs_model else None,
+        model_fingerprint=basis.model_fingerprint if needs_model else None,
+        data_fingerprint=basis.data_fingerprint,
+        labels=basis.labels,
+        max_steps=steps,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        warmup_steps=round(WARMUP_SHARE * steps),
+        weight_decay=WEIGHT_DECAY if resolved.kind in NEURAL_LOOP else 0.0,
+        eval_every_steps=max(1, math.ceil(steps / EVALUATIONS)),
+        seed=basis.seed,
+        wall_seconds=wall_seconds,
+        predicted_hours=predicted_hours,
+        reasons=(*notes, *reasons),
+    )

@@ -1,0 +1,207 @@
+"""The order of the arms before any of the expensive ones was trained: cited evidence only.
+
+Nothing here gives a score. What can be measured in seconds (word counts against frozen features) is
+measured, and tells which published situation the data is in.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, assert_never
+
+from zenml_ftvr.approaches import lora
+from zenml_ftvr.values import (
+    Calibration,
+    DataProfile,
+    Kind,
+    Metric,
+    PairedDifference,
+    ScreeningEvidence,
+)
+
+__all__ = ["SMALLEST_PUBLISHED_ROWS", "Order", "Situation", "order_arms"]
+
+Situation: TypeAlias = Literal["transfers", "no difference", "does not transfer", "unmeasured"]
+
+SMALLEST_PUBLISHED_ROWS = 2_300
+"""Training rows of the smallest published set, of those we collected, on which full fine-tuning
+beat a linear probe: Castelluccio et al. 2015, arXiv 1508.00092 (90.8 against 84.0). Below it the
+published evidence is of instability (Mosbach et al. 2021; Zhang et al. 2021)."""
+
+GLUE = (
+    "LoRA equals full fine-tuning on GLUE: 87.2 against 86.4 with RoBERTa base, 89.0 against 88.9 "
+    "with large (Hu et al. 2021, arXiv 2106.09685, table 2)."
+)
+PROBE = (
+    "On data like its training data, full fine-tuning beat a linear probe by 2.3 points on average "
+    "of five sets, 85.8 against 83.5 (Kumar et al. 2022, arXiv 2202.10054)."
+)
+UNSTABLE = (
+    "Fine-tuning on a few thousand rows or fewer is unstable across seeds (Mosbach et al. 2021, "
+    "arXiv 2006.04884)."
+)
+MANY_LABELS = (
+    "A pretrained start was worth 10 to 20 times the labels at 100 labels (Howard & Ruder 2018, "
+    "arXiv 1801.06146), and training from scratch drew level only at some 20 million sentence "
+    "pairs in translation (Liu et al. 2020, arXiv 2001.08210)."
+)
+OWN_DOMAIN = (
+    "Where text is far from what a model was pretrained on, models pretrained from scratch on the "
+    "domain won: BLURB 81.2 against 76.1 (Gu et al. 2021, arXiv 2007.15779)."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """The arms, best first, before feasibility and cost have their say."""
+
+    situation: Situation
+    kinds: tuple[Kind, ...]
+    evidence: dict[Kind, tuple[str, ...]]
+    """For each arm, the sentences that place it, each with its source."""
+    reasons: tuple[str, ...]
+    """What the situation is, and how it is known."""
+    trusts_fine_tuning: bool
+    """Whether published evidence puts an unmeasured fine-tuned arm above the measured ones."""
+
+
+def order_arms(
+    profile: DataProfile,
+    evidence: ScreeningEvidence,
+    calibration: Calibration,
+    metric: Metric,
+) -> Order:
+    """Place every arm by the situation that the cheap measurements show."""
+    difference = evidence.difference(metric)
+    situation = _situation(difference)
+    tuned = _tuned_pair(profile, calibration)
+    enough = profile.n_train >= SMALLEST_PUBLISHED_ROWS
+    kinds: tuple[Kind, ...]
+    match situation:
+        case "transfers" if enough:
+            kinds = (*tuned, "head", "baseline", "scratch")
+        case "transfers":
+            kinds = ("head", *tuned, "baseline", "scratch")
+        case "no difference" | "unmeasured":
+            kinds = ("baseline", "head", *tuned, "scratch")
+        case "does not transfer":
+            kinds = ("baseline", "scratch", *tuned, "head")
+        case _:
+            assert_never(situation)
+    return Order(
+        situation=situation,
+        kinds=kinds,
+        evidence=_evidence(situation, enough, profile, calibration),
+        reasons=_reasons(situation, difference, profile, enough),
+        trusts_fine_tuning=situation == "transfers" and enough,
+    )
+
+
+def _situation(difference: PairedDifference | None) -> Situation:
+    if difference is None:
+        return "unmeasured"
+    if not difference.is_significant:
+        return "no difference"
+    return "transfers" if difference.mean > 0 else "does not transfer"
+
+
+def _label_bits(profile: DataProfile) -> float:
+    """What the training labels can teach at most, in bits: log2(classes) a row."""
+    return profile.n_train * math.log2(profile.n_classes)
+
+
+def _tuned_pair(profile: DataProfile, calibration: Calibration) -> tuple[Kind, Kind]:
+    """`full` and `lora`: equal in the published comparisons, so the cheaper one goes first.
+
+    Unless the labels hold more than the adapters can learn.
+    """
+    full_arm, lora_arm = calibration.arm("full"), calibration.arm("lora")
+    if lora_arm is None:
+        return ("full", "lora")
+    if full_arm is None:
+        return ("lora", "full")
+    if _label_bits(profile) > lora.capacity_bits(lora_arm.n_trainable):
+        return ("full", "lora")
+    cheaper = lora_arm.seconds_per_step < full_arm.seconds_per_step
+    return ("lora", "full") if cheaper else ("full", "lora")
+
+
+def _reasons(
+    situation: Situation,
+    difference: PairedDifference | None,
+    profile: DataProfile,
+    enough: bool,
+) -> tuple[str, ...]:
+    if difference is None:
+        return (
+            "Word counts and frozen features were not both measured, so nothing tells how much of "
+            "the pretrained model carries over.",
+        )
+    measured = (
+        f"{difference.mean:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}] "
+        f"{_metric_words(difference.metric)} on the same {difference.n_rows:,} cross-validated rows"
+    )
+    match situation:
+        case "transfers":
+            rows = (
+                f"{profile.n_train:,} training rows are in the range where published comparisons "
+                f"have fine-tuning ahead of a frozen model (from {SMALLEST_PUBLISHED_ROWS:,} rows)."
+                if enough
+                else f"{profile.n_train:,} training rows are fewer than in any published "
+                f"comparison we hold that has fine-tuning ahead of a frozen model "
+                f"({SMALLEST_PUBLISHED_ROWS:,} rows)."
+            )
+            return (
+                f"The pretrained model knows something near: a linear head on its frozen "
+                f"features beats word counts by {measured}.",
+                rows,
+            )
+        case "does not transfer":
+            return (
+                f"What the pretrained model knows does not carry over as it stands: a linear head "
+                f"on its frozen features falls short of word counts, {measured}.",
+                *_tokenizer_words(profile),
+            )
+        case "no difference" | "unmeasured":
+            return (
+                f"Nothing shows that pretraining helps here: a linear head on frozen features "
+                f"against word counts gives {measured}, which is within chance.",
+            )
+        case _:
+            assert_never(situation)
+
+
+def _tokenizer_words(profile: DataProfile) -> tuple[str, ...]:
+    if profile.tokens is None:
+        return ()
+    return (
+        f"Its tokenizer makes {profile.tokens.pieces_per_word:.1f} pieces of a word, "
+        f"{profile.tokens.unknown_share:.1%} of them unknown.",
+    )
+
+
+def _metric_words(metric: Metric) -> str:
+    return {"accuracy": "accuracy", "macro_f1": "macro-F1"}[metric]
+
+
+def _evidence(
+    situation: Situation, enough: bool, profile: DataProfile, calibration: Calibration
+) -> dict[Kind, tuple[str, ...]]:
+    stability = PROBE if enough else UNSTABLE
+    capacity: tuple[str, ...] = ()
+    if (arm := calibration.arm("lora")) is not None:
+        bits, room = _label_bits(profile), lora.capacity_bits(arm.n_trainable)
+        compared = "more than" if bits > room else "within"
+        capacity = (
+            f"The training labels hold at most {bits:,.0f} bits, {compared} the {room:,.0f} that "
+            f"{arm.n_trainable:,} trained weights can take (2 bits each: Allen-Zhu & Li 2024, "
+            f"arXiv 2404.05405).",
+        )
+    return {
+        "baseline": (),
+        "head": (PROBE,) if situation == "transfers" else (),
+        "full": (stability, GLUE),
+        "lora": (stability, GLUE, *capacity),
+        "scratch": (OWN_DOMAIN,) if situation == "does not transfer" else (MANY_LABELS,),
+    }

@@ -1,0 +1,23 @@
+"""How our values become ZenML artifacts, each with a page for the dashboard."""
+
+from zenml_ftvr.materializers.folders import (
+    DatasetMaterializer,
+    TrainedModelMaterializer,
+    new_work_folder,
+)
+from zenml_ftvr.materializers.values import (
+    CalibrationMaterializer,
+    DataProfileMaterializer,
+    EvaluationMaterializer,
+    RecommendationMaterializer,
+)
+
+__all__ = [
+    "CalibrationMaterializer",
+    "DataProfileMaterializer",
+    "DatasetMaterializer",
+    "EvaluationMaterializer",
+    "RecommendationMaterializer",
+    "TrainedModelMaterializer",
+    "new_work_folder",
+]

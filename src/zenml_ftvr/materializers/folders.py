@@ -1,0 +1,169 @@
+"""Data sets and trained models as plain files in the artifact store: no pickle, no archive."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar
+
+from zenml.artifact_stores import BaseArtifactStore, LocalArtifactStore
+from zenml.enums import ArtifactType, VisualizationType
+from zenml.materializers.base_materializer import BaseMaterializer
+from zenml.metadata.metadata_types import MetadataType
+
+from zenml_ftvr import report
+from zenml_ftvr.data import Dataset, read_dataset, write_dataset
+from zenml_ftvr.materializers.values import page, read_value, write_value
+from zenml_ftvr.models import cache_folder
+from zenml_ftvr.values import TrainedModel
+
+__all__ = ["DatasetMaterializer", "TrainedModelMaterializer", "new_work_folder"]
+
+FILES_FOLDER = "files"
+SAMPLE_ROWS = 8  # of each split, on the data set's page
+CHUNK_BYTES = 2**22  # read and written at a time
+
+
+def new_work_folder() -> Path:
+    """A fresh folder for a model on its way into the artifact store, which takes it over."""
+    parent = cache_folder() / "work"
+    parent.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(dir=parent))
+
+
+def _is_work_folder(folder: Path) -> bool:
+    return folder.is_relative_to(cache_folder() / "work")
+
+
+def _put(folder: Path, uri: str, store: BaseArtifactStore) -> None:
+    """Bring every file below `folder` to `uri`; our own work folder is moved where it can be."""
+    if isinstance(store, LocalArtifactStore) and _is_work_folder(folder):
+        shutil.move(folder, uri)
+        return
+    for file in sorted(folder.rglob("*")):
+        if not file.is_file():
+            continue
+        target = PurePosixPath(uri) / file.relative_to(folder).as_posix()
+        store.makedirs(str(target.parent))
+        with file.open("rb") as source, store.open(str(target), "wb") as sink:
+            shutil.copyfileobj(source, sink, CHUNK_BYTES)
+    if _is_work_folder(folder):
+        shutil.rmtree(folder)
+
+
+def _here(uri: str, store: BaseArtifactStore) -> Path:
+    """A local folder with the files at `uri`: they themselves, or a copy in our cache."""
+    if isinstance(store, LocalArtifactStore):
+        return Path(uri)
+    folder = cache_folder() / "artifacts" / hashlib.sha256(uri.encode()).hexdigest()[:32]
+    if folder.exists():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as name:
+        arriving = Path(name) / "files"
+        _fetch(uri, arriving, store)
+        try:
+            arriving.replace(folder)
+        except OSError:
+            if not folder.exists():  # else another process brought the same files first
+                raise
+    return folder
+
+
+def _fetch(uri: str, folder: Path, store: BaseArtifactStore) -> None:
+    folder.mkdir(parents=True)
+    for entry in store.listdir(uri):
+        name = os.fsdecode(entry).rstrip("/").rsplit("/", 1)[-1]
+        source = f"{uri}/{name}"
+        if store.isdir(source):
+            _fetch(source, folder / name, store)
+            continue
+        with store.open(source, "rb") as stream, (folder / name).open("wb") as sink:
+            shutil.copyfileobj(stream, sink, CHUNK_BYTES)
+
+
+class DatasetMaterializer(BaseMaterializer):
+    """`Dataset` as Arrow files, memory-mapped when read."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Dataset,)
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA
+
+    def save(self, data: Dataset) -> None:
+        """Write the three splits."""
+        folder = new_work_folder()
+        write_dataset(data, folder)
+        _put(folder, f"{self.uri}/{FILES_FOLDER}", self.artifact_store)
+
+    def load(self, data_type: type[Any]) -> Dataset:
+        """Read the three splits; files that were changed are refused."""
+        return read_dataset(_here(f"{self.uri}/{FILES_FOLDER}", self.artifact_store))
+
+    def compute_content_hash(self, data: Dataset) -> str | None:
+        """Of the rows, so that the same rows keep what follows in the cache."""
+        return data.fingerprint
+
+    def extract_metadata(self, data: Dataset) -> dict[str, MetadataType]:
+        """What is worth a line beside the artifact."""
+        return {
+            "train": len(data.train),
+            "validation": len(data.validation),
+            "test": len(data.test),
+            "fingerprint": data.fingerprint,
+        }
+
+    def save_visualizations(self, data: Dataset) -> dict[str, VisualizationType]:
+        """A few rows of the training and validation split; test rows are not shown."""
+        splits = (("train", data.train), ("validation", data.validation))
+        facts = {
+            "Source": data.source.name,
+            "Training rows": f"{len(data.train):,}",
+            "Validation rows": f"{len(data.validation):,}",
+            "Test rows": f"{len(data.test):,}",
+            "Classes": f"{len(data.labels):,}",
+            "Fingerprint": data.fingerprint,
+        }
+        sample = [
+            (name, label, text)
+            for name, rows in splits
+            for label, text in zip(rows.labels[:SAMPLE_ROWS], rows.texts[:SAMPLE_ROWS], strict=True)
+        ]
+        return page(self, report.dataset_page(f"Data set {data.source.name}", facts, sample))
+
+
+class TrainedModelMaterializer(BaseMaterializer):
+    """`TrainedModel` as its folder's plain files, and the record of its training as JSON."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (TrainedModel,)
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.MODEL
+
+    def save(self, data: TrainedModel) -> None:
+        """Write the record and bring the folder."""
+        write_value(self, data, TrainedModel)
+        _put(Path(data.path), f"{self.uri}/{FILES_FOLDER}", self.artifact_store)
+
+    def load(self, data_type: type[Any]) -> TrainedModel:
+        """The record, its `path` pointing at the files where they are now."""
+        import dataclasses
+
+        model: TrainedModel = read_value(self, TrainedModel)
+        folder = _here(f"{self.uri}/{FILES_FOLDER}", self.artifact_store)
+        return dataclasses.replace(model, path=str(folder))
+
+    def save_visualizations(self, data: TrainedModel) -> dict[str, VisualizationType]:
+        """Curves, plan and how to load it."""
+        return page(self, report.trained_model_page(data))
+
+    def extract_metadata(self, data: TrainedModel) -> dict[str, MetadataType]:
+        """What is worth a line beside the artifact."""
+        return {
+            "approach": data.kind,
+            "steps": data.steps_done,
+            "seconds": data.seconds,
+            "stopped_by": data.stopped_by,
+            "parameters": data.n_params,
+            "trained_parameters": data.n_trainable,
+            "plan": data.plan.fingerprint,
+        }

@@ -1,0 +1,173 @@
+"""Build the model and tokenizer that a plan trains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from zenml_ftvr.approaches import lora, scratch
+from zenml_ftvr.errors import ModelError
+from zenml_ftvr.models.quiet import quiet
+from zenml_ftvr.models.resolve import ResolvedModel, load_tokenizer
+from zenml_ftvr.values import Full, Lora, Scratch, TrainingPlan
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+__all__ = ["Trainable", "build", "train_tokenizer"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trainable:
+    """A model with a classification head, ready to take optimiser steps."""
+
+    model: Any
+    tokenizer: Any
+
+    @property
+    def n_params(self) -> int:
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+    @property
+    def n_trainable(self) -> int:
+        return sum(
+            parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad
+        )
+
+
+def build(plan: TrainingPlan, base: ResolvedModel | None, texts: Sequence[str]) -> Trainable:
+    """The model of a `full`, `lora` or `scratch` plan; its weights follow from `plan.seed`.
+
+    `texts` is the training split, from which `scratch` trains its tokenizer.
+    """
+    from transformers import set_seed
+
+    set_seed(plan.seed)
+    match plan.approach:
+        case Full():
+            return _pretrained(plan, _required(plan, base))
+        case Lora() as approach:
+            return _with_adapters(_pretrained(plan, _required(plan, base)), approach)
+        case Scratch() as approach:
+            return _from_nothing(plan, approach, texts)
+        case _:
+            raise ModelError(f"approach '{plan.kind}' takes no optimiser steps.")
+
+
+def _required(plan: TrainingPlan, base: ResolvedModel | None) -> ResolvedModel:
+    if base is None:
+        raise ModelError(f"approach '{plan.kind}' needs a base model; set base_model.name.")
+    return base
+
+
+def _label_maps(labels: Sequence[str]) -> dict[str, Any]:
+    return {
+        "num_labels": len(labels),
+        "id2label": dict(enumerate(labels)),
+        "label2id": {label: index for index, label in enumerate(labels)},
+    }
+
+
+def _pretrained(plan: TrainingPlan, base: ResolvedModel) -> Trainable:
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    try:
+        with quiet():
+            model = AutoModelForSequenceClassification.from_pretrained(
+                base.folder, dtype=torch.float32, **_label_maps(plan.labels)
+            )
+    except (ValueError, OSError, RuntimeError) as error:
+        raise ModelError(
+            f"base model '{base.source.name}' in {base.folder} does not load as a text "
+            f"classifier: {error}"
+        ) from error
+    tokenizer = load_tokenizer(base.folder)
+    if model.config.pad_token_id is None:
+        if tokenizer.pad_token_id is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        model.config.pad_token_id = tokenizer.pad_token_id
+    return Trainable(model=model, tokenizer=tokenizer)
+
+
+HEAD_NAMES = ("classifier", "score", "pre_classifier")
+"""What transformers calls the classification head of its encoders and decoders."""
+
+
+def _with_adapters(trainable: Trainable, approach: Lora) -> Trainable:
+    from peft import LoraConfig, TaskType, get_peft_model
+
+    rank = approach.rank or lora.RANK
+    heads = [name for name in HEAD_NAMES if hasattr(trainable.model, name)]
+    if not heads:
+        raise ModelError(
+            f"no classification head found in {type(trainable.model).__name__} (looked for "
+            f"{', '.join(HEAD_NAMES)}): its LoRA adapter would be saved without one. Use 'full'."
+        )
+    config = LoraConfig(
+        task_type=TaskType.SEQ_CLS,
+        r=rank,
+        lora_alpha=lora.ALPHA_PER_RANK * rank,
+        lora_dropout=lora.DROPOUT,
+        target_modules="all-linear",
+        modules_to_save=heads,  # PEFT loses a head that is not named here
+    )
+    return Trainable(model=get_peft_model(trainable.model, config), tokenizer=trainable.tokenizer)
+
+
+def train_tokenizer(
+    texts: Sequence[str], vocabulary_size: int, max_length: int
+) -> PreTrainedTokenizerFast:
+    """A WordPiece tokenizer of at most `vocabulary_size` pieces, lower-cased, from `texts`."""
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordPiece
+    from tokenizers.normalizers import BertNormalizer
+    from tokenizers.pre_tokenizers import BertPreTokenizer
+    from tokenizers.processors import TemplateProcessing
+    from tokenizers.trainers import WordPieceTrainer
+    from transformers import PreTrainedTokenizerFast
+
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    tokenizer = Tokenizer(WordPiece(unk_token="[UNK]"))  # noqa: S106  (a token of text)
+    tokenizer.normalizer = BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = BertPreTokenizer()
+    trainer = WordPieceTrainer(
+        vocab_size=vocabulary_size, special_tokens=special, show_progress=False
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.post_processor = TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        special_tokens=[(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        model_max_length=max_length,
+        pad_token="[PAD]",  # noqa: S106
+        unk_token="[UNK]",  # noqa: S106
+        cls_token="[CLS]",  # noqa: S106
+        sep_token="[SEP]",  # noqa: S106
+    )
+
+
+def _from_nothing(plan: TrainingPlan, approach: Scratch, texts: Sequence[str]) -> Trainable:
+    from transformers import BertConfig, BertForSequenceClassification
+
+    tokenizer = train_tokenizer(
+        texts, approach.vocabulary_size or scratch.MIN_VOCABULARY, plan.task.max_length
+    )
+    shape = scratch.architecture(
+        approach.depth or scratch.MIN_DEPTH, len(tokenizer), plan.task.max_length
+    )
+    config = BertConfig(
+        vocab_size=shape.vocabulary_size,
+        hidden_size=shape.hidden,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        intermediate_size=shape.intermediate,
+        max_position_embeddings=plan.task.max_length,
+        type_vocab_size=1,
+        pad_token_id=tokenizer.pad_token_id,
+        **_label_maps(plan.labels),
+    )
+    return Trainable(model=BertForSequenceClassification(config), tokenizer=tokenizer)

@@ -1,0 +1,154 @@
+"""The folder of a trained model: plain files that others load too, and a manifest of ours."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, assert_never
+
+from zenml_ftvr.errors import ModelError
+from zenml_ftvr.models.quiet import quiet
+from zenml_ftvr.values import KINDS, Kind, ModelSource, TrainingPlan
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from zenml_ftvr.models.build import Trainable
+    from zenml_ftvr.models.features import Encoder
+    from zenml_ftvr.models.resolve import ResolvedModel
+
+__all__ = [
+    "BASELINE_FILE",
+    "HEAD_FILE",
+    "MANIFEST_FILE",
+    "Manifest",
+    "folder_bytes",
+    "read_manifest",
+    "save_baseline",
+    "save_head",
+    "save_trainable",
+]
+
+MANIFEST_FILE = "ftvr.json"
+BASELINE_FILE = "baseline.skops"
+HEAD_FILE = "head.safetensors"
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What loading a model's folder needs to know beyond the files themselves."""
+
+    kind: Kind
+    labels: tuple[str, ...]
+    max_length: int
+    plan_fingerprint: str
+    base: ModelSource | None
+    """For `lora`: where to find the base that the adapters belong to."""
+    base_fingerprint: str | None
+
+
+def _write_manifest(plan: TrainingPlan, folder: Path) -> None:
+    base = None
+    if plan.model is not None:
+        base = {"name": plan.model.name, "revision": plan.model.revision}
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "kind": plan.kind,
+        "labels": list(plan.labels),
+        "max_length": plan.task.max_length,
+        "plan_fingerprint": plan.fingerprint,
+        "base": base,
+        "base_fingerprint": plan.model_fingerprint,
+    }
+    (folder / MANIFEST_FILE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a model folder; `ModelError` where there is none that we understand."""
+    path = folder / MANIFEST_FILE
+    if not path.is_file():
+        what = (
+            f"no such folder: {folder}" if not folder.is_dir() else f"{folder} has no {path.name}"
+        )
+        raise ModelError(f"{what}. Give the folder of a model that zenml-ftvr trained.")
+    try:
+        content = json.loads(path.read_text())
+        version, kind = content["schema_version"], content["kind"]
+        if version != SCHEMA_VERSION or kind not in KINDS:
+            raise ModelError(
+                f"{path} has schema version {version} and kind '{kind}'; this version of "
+                f"zenml-ftvr reads version {SCHEMA_VERSION} and {', '.join(KINDS)}. Upgrade it."
+            )
+        base = content["base"]
+        return Manifest(
+            kind=kind,
+            labels=tuple(content["labels"]),
+            max_length=content["max_length"],
+            plan_fingerprint=content["plan_fingerprint"],
+            base=None if base is None else ModelSource(**base),
+            base_fingerprint=content["base_fingerprint"],
+        )
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"{path} is damaged ({error!r}). Train or copy the model again."
+        ) from error
+
+
+def save_baseline(pipeline: Any, plan: TrainingPlan, folder: Path) -> None:
+    """Write the scikit-learn pipeline with skops: no pickle."""
+    import skops.io
+
+    folder.mkdir(parents=True, exist_ok=True)
+    skops.io.dump(pipeline, folder / BASELINE_FILE)
+    _write_manifest(plan, folder)
+
+
+def save_head(
+    encoder: Encoder,
+    weight: npt.NDArray[np.float32],
+    bias: npt.NDArray[np.float32],
+    plan: TrainingPlan,
+    folder: Path,
+) -> None:
+    """Write the frozen encoder, its tokenizer, and the head: weight [classes, hidden], bias."""
+    from safetensors.numpy import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with quiet():
+        encoder.model.save_pretrained(folder)
+    encoder.tokenizer.save_pretrained(folder)
+    save_file({"weight": weight, "bias": bias}, folder / HEAD_FILE)
+    _write_manifest(plan, folder)
+
+
+def save_trainable(
+    trainable: Trainable, base: ResolvedModel | None, plan: TrainingPlan, folder: Path
+) -> None:
+    """Write a `full` or `scratch` model, or the adapters and head of `lora`, with the tokenizer."""
+    folder.mkdir(parents=True, exist_ok=True)
+    match plan.kind:
+        case "lora":
+            if base is None:
+                raise ModelError("a LoRA adapter cannot be saved without naming its base model.")
+            config = trainable.model.peft_config["default"]
+            config.base_model_name_or_path = base.reference
+            config.revision = base.source.revision
+            with quiet():
+                trainable.model.save_pretrained(folder, save_embedding_layers=False)
+        case "full" | "scratch":
+            with quiet():
+                trainable.model.save_pretrained(folder)
+        case "baseline" | "head":
+            raise ModelError(f"'{plan.kind}' has a saving of its own.")
+        case _:
+            assert_never(plan.kind)
+    trainable.tokenizer.save_pretrained(folder)
+    _write_manifest(plan, folder)
+
+
+def folder_bytes(folder: Path) -> int:
+    """Bytes of every file below `folder`."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

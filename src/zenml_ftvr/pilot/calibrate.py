@@ -1,0 +1,283 @@
+"""A few real steps of each approach on the hardware that trains."""
+
+from __future__ import annotations
+
+import gc
+import math
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zenml_ftvr.approaches import NEEDS_BASE_MODEL, head, memory_bytes
+from zenml_ftvr.decide import PlanBasis, make_plan
+from zenml_ftvr.errors import FtvrError
+from zenml_ftvr.hardware import peak_memory, process_memory_gib
+from zenml_ftvr.models import ResolvedModel, load_encoder, save_trainable
+from zenml_ftvr.tasks.text_classification import ClassificationRows
+from zenml_ftvr.train import Progress, count_params, fit_baseline, prepare, silent, trainer_for
+from zenml_ftvr.values import (
+    Approach,
+    ArmCalibration,
+    Calibration,
+    Hardware,
+    Kind,
+    ModelSource,
+    TrainingPlan,
+)
+
+if TYPE_CHECKING:
+    from zenml_ftvr.data import Dataset
+
+__all__ = ["calibrate"]
+
+TIMED_BATCHES = 5
+"""One at the middle of each fifth of the lengths, so that their mean is the mean over all batches
+even though time does not grow in proportion to length."""
+WARM_UP_BATCHES = 2  # the longest rows (peak memory), and one more: the first step allocates
+GIB = 2**30
+
+
+def calibrate(
+    dataset: Dataset,
+    base: ResolvedModel | None,
+    basis: PlanBasis,
+    approaches: Sequence[Approach],
+    hardware: Hardware,
+    *,
+    seconds_per_arm: float | None = None,
+    progress: Progress = silent,
+) -> Calibration:
+    """Time every approach; what cannot be calibrated is listed with the reason.
+
+    An arm whose arithmetic says that it needs more than the machine's memory is not tried, and one
+    that has used up `seconds_per_arm` in its first steps is given up.
+    """
+    started = time.monotonic()
+    process_gib = process_memory_gib()
+    arms: list[ArmCalibration] = []
+    skipped: list[tuple[Kind, str]] = []
+    progress("calibrating", 0, len(approaches))
+    for done, approach in enumerate(approaches, start=1):
+        plan = make_plan(approach, basis, max_steps=WARM_UP_BATCHES + TIMED_BATCHES)
+        try:
+            arms.append(_calibrate_arm(plan, dataset, base, hardware, seconds_per_arm))
+        except _NotCalibrated as reason:
+            skipped.append((approach.kind, str(reason)))
+        except (FtvrError, RuntimeError, MemoryError) as error:
+            skipped.append((approach.kind, f"its first steps failed: {error}"))
+        gc.collect()
+        progress("calibrating", done, len(approaches), approach.kind)
+    return Calibration(
+        hardware=hardware,
+        model=ModelSource() if basis.source is None else basis.source,
+        data_fingerprint=dataset.fingerprint,
+        arms=tuple(arms),
+        process_memory_gib=process_gib,
+        seconds=time.monotonic() - started,
+        skipped=tuple(skipped),
+    )
+
+
+class _NotCalibrated(Exception):  # noqa: N818  (a reason, not an error)
+    """Why an arm was not calibrated."""
+
+
+def _calibrate_arm(
+    plan: TrainingPlan,
+    dataset: Dataset,
+    base: ResolvedModel | None,
+    hardware: Hardware,
+    seconds_limit: float | None,
+) -> ArmCalibration:
+    if plan.kind in NEEDS_BASE_MODEL and base is None:
+        raise _NotCalibrated("it needs a base model, and none was given.")
+    architecture = None if base is None else base.architecture
+    needed = memory_bytes(plan.approach, architecture, _longest(plan, dataset)) / GIB
+    if needed > hardware.training_memory_gib:
+        raise _NotCalibrated(
+            f"it needs about {needed:.1f} GiB by arithmetic; the machine has "
+            f"{hardware.training_memory_gib:.1f} GiB."
+        )
+    match plan.kind:
+        case "baseline":
+            return _calibrate_baseline(plan, dataset)
+        case "head":
+            return _calibrate_head(plan, dataset, base, hardware)
+        case "full" | "lora" | "scratch":
+            return _calibrate_loop(plan, dataset, base, seconds_limit)
+
+
+def _longest(plan: TrainingPlan, dataset: Dataset) -> int:
+    """Tokens of the longest text, at most `max_length`; a token has at least one character."""
+    characters = max(len(text) for text in dataset.train.texts)
+    return min(plan.task.max_length, characters + 2)
+
+
+def _calibrate_baseline(plan: TrainingPlan, dataset: Dataset) -> ArmCalibration:
+    with peak_memory() as peak:
+        started = time.monotonic()
+        label_ids = dataset.label_ids(dataset.train)
+        pipeline = fit_baseline(dataset.train.texts, label_ids, plan.seed)
+        fit_seconds = time.monotonic() - started
+        texts = dataset.validation.texts
+        started = time.monotonic()
+        pipeline.predict(texts)
+        eval_seconds = time.monotonic() - started
+    n_params = count_params(pipeline)
+    return ArmCalibration(
+        kind="baseline",
+        seconds_per_step=fit_seconds,
+        batch_size=len(dataset.train),
+        n_steps_timed=1,
+        seconds_per_eval_row=eval_seconds / len(texts),
+        setup_seconds=0.0,
+        save_seconds=0.0,
+        peak_memory_gib=peak.gib,
+        n_params=n_params,
+        n_trainable=n_params,
+    )
+
+
+def _calibrate_head(
+    plan: TrainingPlan, dataset: Dataset, base: ResolvedModel | None, hardware: Hardware
+) -> ArmCalibration:
+    if base is None:
+        raise _NotCalibrated("it needs a base model, and none was given.")
+    with peak_memory() as peak:
+        load_encoder(base.folder, plan.task.max_length, hardware.device)  # imports, and the disk
+        started = time.monotonic()
+        encoder = load_encoder(base.folder, plan.task.max_length, hardware.device)
+        setup_seconds = time.monotonic() - started
+        texts = sorted(dataset.train.texts, key=len)
+        batches = _spread(len(texts), head.BATCH_SIZE)
+        encoder.features([texts[index] for index in batches[0]])  # the longest: warm-up and memory
+        started = time.monotonic()
+        for batch in batches[WARM_UP_BATCHES:]:
+            encoder.features([texts[index] for index in batch])
+        seconds = (time.monotonic() - started) / (len(batches) - WARM_UP_BATCHES)
+    n_trainable = len(dataset.labels) * (base.architecture.hidden + 1)
+    rows = min(head.BATCH_SIZE, len(texts))
+    return ArmCalibration(
+        kind="head",
+        seconds_per_step=seconds,
+        batch_size=rows,
+        n_steps_timed=len(batches) - WARM_UP_BATCHES,
+        seconds_per_eval_row=seconds / rows,
+        setup_seconds=2 * setup_seconds,  # once for the features, once to save the encoder
+        save_seconds=0.0,
+        peak_memory_gib=peak.gib,
+        n_params=base.architecture.n_params + n_trainable,
+        n_trainable=n_trainable,
+    )
+
+
+def _spread(n_rows: int, batch_size: int) -> list[list[int]]:
+    """Batches of indices into rows sorted by length: warm-up first, then one a fifth.
+
+    The first batch has the longest rows.
+    """
+    size = min(batch_size, n_rows)
+    last = n_rows - size
+    middles = [(2 * index + 1) / (2 * TIMED_BATCHES) for index in range(TIMED_BATCHES)]
+    starts = [last, last // 2]
+    starts += [min(last, max(0, int(middle * n_rows - size / 2))) for middle in middles]
+    return [list(range(start, start + size)) for start in starts]
+
+
+def _calibrate_loop(
+    plan: TrainingPlan,
+    dataset: Dataset,
+    base: ResolvedModel | None,
+    seconds_limit: float | None,
+) -> ArmCalibration:
+    with tempfile.TemporaryDirectory(prefix="ftvr-") as name, peak_memory() as peak:
+        work = Path(name)
+        started = time.monotonic()
+        prepared = prepare(plan, dataset, base)
+        trainable = prepared.trainable
+        lengths = prepared.train.lengths
+        by_length = sorted(range(len(lengths)), key=lengths.__getitem__)
+        order = [
+            by_length[index] for batch in _spread(len(lengths), plan.batch_size) for index in batch
+        ]
+        n_params, n_trainable = trainable.n_params, trainable.n_trainable
+        clock = _stopwatch(plan, seconds_limit)
+        trainer = trainer_for(
+            plan,
+            trainable,
+            prepared.train.subset(order),
+            _evenly(prepared.validation),
+            work / "steps",
+            [clock],
+            sampling="sequential",
+            evaluates=False,
+        )
+        setup_seconds = time.monotonic() - started
+        trainer.train()
+        if clock.gave_up is not None:
+            raise _NotCalibrated(clock.gave_up)
+        started = time.monotonic()
+        trainer.evaluate()
+        eval_seconds = (time.monotonic() - started) / len(trainer.eval_dataset)
+        started = time.monotonic()
+        save_trainable(trainable, base, plan, work / "model")
+        save_seconds = time.monotonic() - started
+    timed = clock.seconds[WARM_UP_BATCHES:]
+    return ArmCalibration(
+        kind=plan.kind,
+        seconds_per_step=sum(timed) / len(timed),
+        batch_size=plan.batch_size,
+        n_steps_timed=len(timed),
+        seconds_per_eval_row=eval_seconds,
+        setup_seconds=setup_seconds,
+        save_seconds=save_seconds,
+        peak_memory_gib=peak.gib,
+        n_params=n_params,
+        n_trainable=n_trainable,
+    )
+
+
+EVALUATED_ROWS = 64  # two batches: enough to time, a few per cent of an evaluation
+
+
+def _evenly(rows: ClassificationRows) -> ClassificationRows:
+    """At most 64 rows, evenly over the lengths."""
+    by_length = sorted(range(len(rows)), key=rows.lengths.__getitem__)
+    step = max(1, math.ceil(len(rows) / EVALUATED_ROWS))
+    return rows.subset(by_length[::step])
+
+
+def _stopwatch(plan: TrainingPlan, seconds_limit: float | None) -> Any:
+    from transformers import TrainerCallback
+
+    class Stopwatch(TrainerCallback):
+        def __init__(self) -> None:
+            self.seconds: list[float] = []
+            self.gave_up: str | None = None
+            self._began = self._step_began = 0.0
+
+        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self._began = time.monotonic()
+
+        def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self._step_began = time.monotonic()
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+            import torch
+
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            now = time.monotonic()
+            self.seconds.append(now - self._step_began)
+            gone, steps = now - self._began, len(self.seconds)
+            if seconds_limit is not None and gone > seconds_limit and steps < plan.max_steps:
+                self.gave_up = (
+                    f"{steps} of {plan.max_steps} calibration steps took {gone:.0f} s, more than "
+                    f"the {seconds_limit:.0f} s that the budget leaves for calibrating one arm."
+                )
+                control.should_training_stop = True
+            return control
+
+    return Stopwatch()

@@ -1,0 +1,141 @@
+"""Describe a data set before anything is trained on it."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from zenml_ftvr.data import Dataset
+from zenml_ftvr.values import ClassCount, DataProfile, Quantiles, TokenProfile
+
+__all__ = ["TokenizerView", "profile_data"]
+
+SAMPLED_TEXTS = 20_000
+"""Texts that are tokenised; a share among so many is known to within a third of a point."""
+BATCH = 1_000  # texts a call to the tokenizer
+
+# From here on a warning is given. They remind a reader; nothing is decided by them.
+MANY_DUPLICATES = 0.05  # share of rows: one in twenty is more than chance repetition
+LARGE_MAJORITY = 0.8  # share of one class: accuracy says little where guessing gets four in five
+MUCH_TRUNCATED = 0.05  # share of tokens lost
+FEW_TEST_ROWS = 100  # a 95 % interval of accuracy is then wider than +-5 points at 0.93 and below
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizerView:
+    """A tokenizer as profiling needs it: a plain function and four facts."""
+
+    name: str
+    vocabulary_size: int
+    encode: Callable[[list[str]], list[list[int]]]
+    """Texts to piece ids, without special tokens."""
+    unknown_id: int | None
+    n_special: int
+    """Special tokens that are added to a text."""
+
+
+def profile_data(dataset: Dataset, tokenizer: TokenizerView | None, max_length: int) -> DataProfile:
+    """Count and measure; lengths are of the training split, so that the test split stays unseen."""
+    texts = dataset.train.texts
+    splits = {name: Counter(getattr(dataset, name).labels) for name in _SPLITS}
+    classes = tuple(
+        ClassCount(label=label, **{name: splits[name][label] for name in _SPLITS})
+        for label in dataset.labels
+    )
+    tokens = None if tokenizer is None else _token_profile(texts, tokenizer, max_length)
+    n_rows = sum(len(getattr(dataset, name)) for name in _SPLITS)
+    profile = DataProfile(
+        source=dataset.source.name,
+        fingerprint=dataset.fingerprint,
+        n_rows=n_rows,
+        n_train=len(dataset.train),
+        n_validation=len(dataset.validation),
+        n_test=len(dataset.test),
+        classes=classes,
+        n_duplicates=dataset.n_duplicates,
+        n_conflicts=dataset.n_conflicts,
+        n_dropped=dataset.n_dropped,
+        characters=_quantiles([len(text) for text in texts]),
+        words=_quantiles([len(text.split()) for text in texts]),
+        tokens=tokens,
+    )
+    import dataclasses
+
+    return dataclasses.replace(profile, warnings=_warnings(profile))
+
+
+_SPLITS = ("train", "validation", "test")
+
+
+def _quantiles(values: Sequence[float]) -> Quantiles:
+    import numpy as np
+
+    p50, p90, p99 = np.quantile(values, [0.5, 0.9, 0.99])
+    return Quantiles(
+        minimum=float(min(values)),
+        p50=float(p50),
+        p90=float(p90),
+        p99=float(p99),
+        maximum=float(max(values)),
+        mean=float(np.mean(values)),
+    )
+
+
+def _token_profile(texts: Sequence[str], tokenizer: TokenizerView, max_length: int) -> TokenProfile:
+    sample = list(texts)
+    if len(sample) > SAMPLED_TEXTS:
+        sample = random.Random(0).sample(sample, SAMPLED_TEXTS)  # noqa: S311  (no secret)
+    lengths: list[int] = []
+    pieces = unknown = 0
+    for start in range(0, len(sample), BATCH):
+        for ids in tokenizer.encode(sample[start : start + BATCH]):
+            lengths.append(len(ids) + tokenizer.n_special)
+            pieces += len(ids)
+            if tokenizer.unknown_id is not None:
+                unknown += ids.count(tokenizer.unknown_id)
+    words = sum(len(text.split()) for text in sample)
+    lost = sum(max(0, length - max_length) for length in lengths)
+    return TokenProfile(
+        tokenizer=tokenizer.name,
+        vocabulary_size=tokenizer.vocabulary_size,
+        tokens=_quantiles(lengths),
+        total_train_tokens=round(sum(lengths) / len(sample) * len(texts)),
+        pieces_per_word=pieces / max(1, words),
+        unknown_share=unknown / max(1, pieces),
+        truncated_share=lost / sum(lengths),
+        max_length=max_length,
+    )
+
+
+def _warnings(profile: DataProfile) -> tuple[str, ...]:
+    warnings = []
+    if profile.n_duplicates > MANY_DUPLICATES * profile.n_rows:
+        warnings.append(
+            f"{profile.n_duplicates:,} of {profile.n_rows:,} rows repeat the text of another; all "
+            f"rows of one text are in one split."
+        )
+    if profile.n_conflicts:
+        texts = "text occurs" if profile.n_conflicts == 1 else "texts occur"
+        warnings.append(
+            f"{profile.n_conflicts:,} {texts} under more than one label: no model can be right on "
+            f"all of them."
+        )
+    if profile.n_dropped:
+        warnings.append(f"{profile.n_dropped:,} rows of too rare classes were left out.")
+    if profile.majority_share > LARGE_MAJORITY:
+        warnings.append(
+            f"{profile.majority_share:.0%} of the training rows are of one class: judge by "
+            f"macro-F1 (task.metric: macro_f1) rather than by accuracy."
+        )
+    if profile.tokens is not None and profile.tokens.truncated_share > MUCH_TRUNCATED:
+        warnings.append(
+            f"{profile.tokens.truncated_share:.0%} of the tokens are cut off at "
+            f"{profile.tokens.max_length}: raise task.max_length if the ends of texts matter."
+        )
+    if profile.n_test < FEW_TEST_ROWS:
+        warnings.append(
+            f"only {profile.n_test} test rows: the intervals of all test scores will be wide."
+        )
+    return tuple(warnings)

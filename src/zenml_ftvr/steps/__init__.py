@@ -1,0 +1,28 @@
+"""ZenML steps, thin: each unpacks, calls the domain, and returns."""
+
+from zenml_ftvr.steps.data import load_data, profile_data
+from zenml_ftvr.steps.decide import calibrate, recommend_approach
+from zenml_ftvr.steps.evaluate import evaluate_model, predict
+from zenml_ftvr.steps.publish import publish_report
+from zenml_ftvr.steps.train import (
+    finetune_full,
+    finetune_head,
+    finetune_lora,
+    train_baseline,
+    train_from_scratch,
+)
+
+__all__ = [
+    "calibrate",
+    "evaluate_model",
+    "finetune_full",
+    "finetune_head",
+    "finetune_lora",
+    "load_data",
+    "predict",
+    "profile_data",
+    "publish_report",
+    "recommend_approach",
+    "train_baseline",
+    "train_from_scratch",
+]

@@ -1,0 +1,32 @@
+"""Measure on this hardware, and recommend."""
+
+from typing import Annotated
+
+from zenml import step
+
+from zenml_ftvr.api import calibrate_arms, recommend_from_evidence, resolve_base
+from zenml_ftvr.data import Dataset
+from zenml_ftvr.materializers import CalibrationMaterializer, RecommendationMaterializer
+from zenml_ftvr.steps.cache import CACHE_POLICY
+from zenml_ftvr.train import print_progress
+from zenml_ftvr.values import Calibration, DataProfile, Recommendation, Request
+
+__all__ = ["calibrate", "recommend_approach"]
+
+
+@step(cache_policy=CACHE_POLICY, output_materializers=CalibrationMaterializer)
+def calibrate(
+    dataset: Dataset, profile: DataProfile, request: Request
+) -> Annotated[Calibration, "calibration"]:
+    """Take a few real steps of every approach. Run it where training will run."""
+    return calibrate_arms(dataset, profile, resolve_base(request), request, print_progress())
+
+
+@step(cache_policy=CACHE_POLICY, output_materializers=RecommendationMaterializer)
+def recommend_approach(
+    dataset: Dataset, profile: DataProfile, calibration: Calibration, request: Request
+) -> Annotated[Recommendation, "recommendation"]:
+    """Rank the approaches for this data, hardware and budget, and choose one."""
+    return recommend_from_evidence(
+        dataset, profile, calibration, resolve_base(request), request, print_progress()
+    )

@@ -1,0 +1,209 @@
+"""One step an approach. Each trains one model, in one W&B run."""
+
+import dataclasses
+from typing import Annotated, Any
+
+from zenml import get_step_context, step
+
+from zenml_ftvr.api import plan_for
+from zenml_ftvr.data import Dataset
+from zenml_ftvr.errors import TrainingError
+from zenml_ftvr.hardware import detect, installed_versions
+from zenml_ftvr.materializers import TrainedModelMaterializer, new_work_folder
+from zenml_ftvr.steps.cache import CACHE_POLICY
+from zenml_ftvr.tracking import RunDescription, open_run
+from zenml_ftvr.train import print_progress, run_plan
+from zenml_ftvr.values import (
+    Approach,
+    Baseline,
+    Full,
+    Head,
+    Lora,
+    ModelSource,
+    Recommendation,
+    Scratch,
+    TextClassification,
+    TrackingSettings,
+    TrainedModel,
+    TrainingPlan,
+)
+
+__all__ = [
+    "finetune_full",
+    "finetune_head",
+    "finetune_lora",
+    "train_baseline",
+    "train_from_scratch",
+]
+
+
+@step(cache_policy=CACHE_POLICY, output_materializers=TrainedModelMaterializer)
+def train_baseline(
+    dataset: Dataset,
+    recommendation: Recommendation | None = None,
+    approach: Baseline = Baseline(),  # noqa: B008  (frozen)
+    task: TextClassification = TextClassification(),  # noqa: B008
+    tracking: TrackingSettings = TrackingSettings(),  # noqa: B008
+    seed: int = 0,
+) -> Annotated[TrainedModel, "model"]:
+    """Train word counts and logistic regression. With a recommendation, by its plan."""
+    plan = _plan(dataset, recommendation, approach, ModelSource(), task, seed)
+    return _train(plan, dataset, recommendation, tracking)
+
+
+@step(cache_policy=CACHE_POLICY, output_materializers=TrainedModelMaterializer)
+def finetune_head(
+    dataset: Dataset,
+    recommendation: Recommendation | None = None,
+    approach: Head = Head(),  # noqa: B008
+    base_model: ModelSource = ModelSource(),  # noqa: B008
+    task: TextClassification = TextClassification(),  # noqa: B008
+    tracking: TrackingSettings = TrackingSettings(),  # noqa: B008
+    seed: int = 0,
+) -> Annotated[TrainedModel, "model"]:
+    """Fit a linear head on frozen features. With a recommendation, by its plan."""
+    plan = _plan(dataset, recommendation, approach, base_model, task, seed)
+    return _train(plan, dataset, recommendation, tracking)
+
+
+@step(cache_policy=CACHE_POLICY, output_materializers=TrainedModelMaterializer)
+def finetune_full(
+    dataset: Dataset,
+    recommendation: Recommendation | None = None,
+    approach: Full = Full(),  # noqa: B008
+    base_model: ModelSource = ModelSource(),  # noqa: B008
+    task: TextClassification = TextClassification(),  # noqa: B008
+    tracking: TrackingSettings = TrackingSettings(),  # noqa: B008
+    seed: int = 0,
+) -> Annotated[TrainedModel, "model"]:
+    """Train every weight of the base model. With a recommendation, by its plan."""
+    plan = _plan(dataset, recommendation, approach, base_model, task, seed)
+    return _train(plan, dataset, recommendation, tracking)
+
+
+@step(cache_policy=CACHE_POLICY, output_materializers=TrainedModelMaterializer)
+def finetune_lora(
+    dataset: Dataset,
+    recommendation: Recommendation | None = None,
+    approach: Lora = Lora(),  # noqa: B008
+    base_model: ModelSource = ModelSource(),  # noqa: B008
+    task: TextClassification = TextClassification(),  # noqa: B008
+    tracking: TrackingSettings = TrackingSettings(),  # noqa: B008
+    seed: int = 0,
+) -> Annotated[TrainedModel, "model"]:
+    """Train low-rank adapters in the base model. With a recommendation, by its plan."""
+    plan = _plan(dataset, recommendation, approach, base_model, task, seed)
+    return _train(plan, dataset, recommendation, tracking)
+
+
+@step(cache_policy=CACHE_POLICY, output_materializers=TrainedModelMaterializer)
+def train_from_scratch(
+    dataset: Dataset,
+    recommendation: Recommendation | None = None,
+    approach: Scratch = Scratch(),  # noqa: B008
+    task: TextClassification = TextClassification(),  # noqa: B008
+    tracking: TrackingSettings = TrackingSettings(),  # noqa: B008
+    seed: int = 0,
+) -> Annotated[TrainedModel, "model"]:
+    """Train a tokenizer and a transformer from nothing. With a recommendation, by its plan."""
+    plan = _plan(dataset, recommendation, approach, ModelSource(), task, seed)
+    return _train(plan, dataset, recommendation, tracking)
+
+
+def _plan(
+    dataset: Dataset,
+    recommendation: Recommendation | None,
+    approach: Approach,
+    base_model: ModelSource,
+    task: TextClassification,
+    seed: int,
+) -> TrainingPlan:
+    if recommendation is None:
+        return plan_for(dataset, approach, base_model, task, seed)
+    arms = {arm.kind: arm for arm in recommendation.arms}
+    arm = arms.get(approach.kind)
+    if arm is not None and arm.plan is not None:
+        return arm.plan
+    if approach.kind == "baseline" and recommendation.chosen.plan is not None:
+        # Not on offer, but trained all the same: the reference of the comparison.
+        chosen = recommendation.chosen.plan
+        return plan_for(dataset, approach, base_model, chosen.task, chosen.seed)
+    why = "it was not on offer" if arm is None else " ".join(arm.reasons)
+    raise TrainingError(
+        f"the recommendation holds no plan for '{approach.kind}': {why}. Train the recommended "
+        f"'{recommendation.choice}', or leave the recommendation out."
+    )
+
+
+def _train(
+    plan: TrainingPlan,
+    dataset: Dataset,
+    recommendation: Recommendation | None,
+    tracking: TrackingSettings,
+) -> TrainedModel:
+    price = None if recommendation is None else recommendation.calibration.hardware.usd_per_hour
+    hardware = detect(price)
+    description = RunDescription(
+        name=f"{plan.kind}-{plan.fingerprint[:6]}",
+        group=get_step_context().pipeline.name,
+        job_type="train",
+        tags=(plan.kind, plan.task.kind),
+        config=_tracked_config(plan, dataset, recommendation),
+    )
+    with open_run(tracking, description) as run:
+        folder = new_work_folder() / "model"
+        model = run_plan(plan, dataset, folder, hardware, log=run.log, progress=print_progress())
+        run.summarize(
+            {
+                "cost/seconds": model.seconds,
+                "cost/predicted_seconds": (plan.predicted_hours or 0.0) * 3600,
+                "cost/peak_memory_gib": model.peak_memory_gib,
+                "final/parameters": model.n_params,
+                "final/trained_parameters": model.n_trainable,
+                "final/stopped_by": model.stopped_by,
+                **{f"final/{point.metric}": point.value for point in model.curve},
+            }
+        )
+        if recommendation is not None:
+            run.attach("ftvr/recommendation", *_tracked_ranking(recommendation))
+        return dataclasses.replace(model, tracked=run.tracked())
+
+
+def _tracked_config(
+    plan: TrainingPlan, dataset: Dataset, recommendation: Recommendation | None
+) -> dict[str, Any]:
+    """The plan and the recommendation; no text or label of the user's."""
+    config = dataclasses.asdict(plan)
+    del config["labels"], config["reasons"]
+    config["n_classes"] = len(plan.labels)
+    config["plan_fingerprint"] = plan.fingerprint
+    config["rows"] = {
+        "train": len(dataset.train),
+        "validation": len(dataset.validation),
+        "test": len(dataset.test),
+    }
+    config["versions"] = installed_versions()
+    if recommendation is not None:
+        config["recommendation"] = {
+            "choice": recommendation.choice,
+            "verdict": recommendation.verdict,
+            "hours_allowed": recommendation.hours_allowed,
+        }
+    return config
+
+
+def _tracked_ranking(recommendation: Recommendation) -> tuple[list[str], list[list[Any]]]:
+    columns = ["rank", "approach", "feasible", "score", "low", "high", "hours", "usd", "gib"]
+    rows: list[list[Any]] = []
+    for rank, arm in enumerate(recommendation.arms, start=1):
+        score, cost = arm.forecast.score, arm.cost
+        rows.append(
+            [
+                rank,
+                arm.kind,
+                arm.feasible,
+                *((score.value, score.low, score.high) if score else (None, None, None)),
+                *((cost.hours, cost.usd, cost.peak_memory_gib) if cost else (None, None, None)),
+            ]
+        )
+    return columns, rows

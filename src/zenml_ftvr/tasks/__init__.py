@@ -1,0 +1,1 @@
+"""The tasks: preprocessing, collator, metrics."""

@@ -1,0 +1,29 @@
+"""Run a plan: the loop, the budget's brake, and progress."""
+
+from zenml_ftvr.train.loop import Prepared, prepare, run_loop, trainer_for
+from zenml_ftvr.train.progress import Progress, print_progress, silent
+from zenml_ftvr.train.run import no_log, run_plan
+from zenml_ftvr.train.solved import (
+    LinearHead,
+    choose_head_c,
+    count_params,
+    fit_baseline,
+    fit_head,
+)
+
+__all__ = [
+    "LinearHead",
+    "Prepared",
+    "Progress",
+    "choose_head_c",
+    "count_params",
+    "fit_baseline",
+    "fit_head",
+    "no_log",
+    "prepare",
+    "print_progress",
+    "run_loop",
+    "run_plan",
+    "silent",
+    "trainer_for",
+]

@@ -1,0 +1,226 @@
+"""The optimiser's loop: transformers' Trainer under our plan."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from zenml_ftvr.errors import TrainingError
+from zenml_ftvr.models import ResolvedModel, Trainable, build, quiet
+from zenml_ftvr.tasks.text_classification import (
+    METRICS,
+    ClassificationRows,
+    collator,
+    encode,
+    score,
+)
+from zenml_ftvr.train.progress import Progress
+from zenml_ftvr.values import CurvePoint, TrainingPlan
+
+if TYPE_CHECKING:
+    from zenml_ftvr.data import Dataset
+
+__all__ = ["LoopResult", "Prepared", "prepare", "run_loop", "trainer_for"]
+
+LOGGED_POINTS = 60  # of the loss curve: a point every few pixels of the report's chart
+EVAL_BATCH_SIZE = 32  # no gradients are kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A model and its encoded rows."""
+
+    trainable: Trainable
+    train: ClassificationRows
+    validation: ClassificationRows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopResult:
+    """What a loop did."""
+
+    steps_done: int
+    stopped_by: Literal["finished", "budget"]
+    curve: tuple[CurvePoint, ...]
+
+
+def prepare(plan: TrainingPlan, dataset: Dataset, base: ResolvedModel | None) -> Prepared:
+    """Build the plan's model and encode the training and validation rows for it."""
+    texts = dataset.train.texts
+    trainable = build(plan, base, texts)
+
+    def rows(of: Any) -> ClassificationRows:
+        ids = encode(trainable.tokenizer, of.texts, plan.task.max_length)
+        return ClassificationRows(ids, dataset.label_ids(of))
+
+    return Prepared(
+        trainable=trainable, train=rows(dataset.train), validation=rows(dataset.validation)
+    )
+
+
+def trainer_for(
+    plan: TrainingPlan,
+    trainable: Trainable,
+    train: ClassificationRows,
+    validation: ClassificationRows,
+    work_folder: Path,
+    callbacks: list[Any],
+    *,
+    sampling: Literal["group_by_length", "sequential"] = "group_by_length",
+    evaluates: bool = True,
+) -> Any:
+    """A transformers Trainer that takes `plan.max_steps` steps.
+
+    With `evaluates` it keeps the checkpoint with the best validation metric and ends with it.
+    """
+    from transformers import Trainer, TrainingArguments
+
+    arguments = TrainingArguments(
+        output_dir=str(work_folder),
+        max_steps=plan.max_steps,
+        per_device_train_batch_size=plan.batch_size,
+        per_device_eval_batch_size=EVAL_BATCH_SIZE,
+        learning_rate=plan.learning_rate or 0.0,
+        lr_scheduler_type="linear",
+        warmup_steps=plan.warmup_steps,
+        weight_decay=plan.weight_decay,
+        eval_strategy="steps" if evaluates else "no",
+        eval_steps=plan.eval_every_steps,
+        save_strategy="best" if evaluates else "no",
+        save_only_model=True,
+        save_total_limit=1,
+        load_best_model_at_end=evaluates,
+        metric_for_best_model=f"eval_{plan.task.metric}",
+        greater_is_better=True,
+        logging_steps=max(1, plan.max_steps // LOGGED_POINTS),
+        logging_nan_inf_filter=False,  # it would hide a diverged loss
+        train_sampling_strategy=sampling,
+        seed=plan.seed,
+        data_seed=plan.seed,
+        label_names=["labels"],
+        report_to=[],
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+    )
+
+    def compute_metrics(prediction: Any) -> dict[str, float]:
+        predicted = prediction.predictions.argmax(-1)
+        return {metric: score(metric, prediction.label_ids, predicted) for metric in METRICS}
+
+    trainer = Trainer(
+        model=trainable.model,
+        args=arguments,
+        train_dataset=train,
+        eval_dataset=validation,
+        data_collator=collator(trainable.tokenizer),
+        compute_metrics=compute_metrics,
+        callbacks=callbacks,
+    )
+    # The curve and the progress lines show what these would print.
+    from transformers.trainer_callback import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+@dataclass(slots=True)
+class _Observations:
+    """What the callbacks of one loop saw."""
+
+    points: list[CurvePoint] = field(default_factory=list)
+    stopped_by: Literal["finished", "budget"] = "finished"
+    last_loss: float = math.nan
+
+
+NAMES = {
+    "loss": "train/loss",
+    "learning_rate": "train/learning_rate",
+    "grad_norm": "train/grad_norm",
+    "eval_loss": "eval/loss",
+    **{f"eval_{metric}": f"eval/{metric}" for metric in METRICS},
+}
+"""transformers' names of what it logs, and ours."""
+
+
+def _observer(
+    plan: TrainingPlan,
+    seen: _Observations,
+    log: Callable[[dict[str, float], int], None],
+    progress: Progress,
+    started: float,
+) -> Any:
+    from transformers import TrainerCallback
+
+    class Observer(TrainerCallback):
+        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            progress(f"training {plan.kind}", 0, plan.max_steps)
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+            seconds = time.monotonic() - started
+            metrics = {NAMES[name]: float(logs[name]) for name in NAMES if name in (logs or {})}
+            for name, value in metrics.items():
+                seen.points.append(
+                    CurvePoint(step=state.global_step, metric=name, value=value, seconds=seconds)
+                )
+            if metrics:
+                log(metrics, state.global_step)
+            if "train/loss" in metrics:
+                seen.last_loss = metrics["train/loss"]
+                if not math.isfinite(seen.last_loss):
+                    raise TrainingError(
+                        f"the loss of '{plan.kind}' became {seen.last_loss} by step "
+                        f"{state.global_step}. Lower its learning_rate (now "
+                        f"{plan.learning_rate:g})."
+                    )
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+            progress(
+                f"training {plan.kind}",
+                state.global_step,
+                plan.max_steps,
+                f"loss {seen.last_loss:.3f}",
+            )
+            gone = time.monotonic() - started
+            limit = plan.wall_seconds
+            if limit is not None and gone > limit and state.global_step < plan.max_steps:
+                seen.stopped_by = "budget"
+                control.should_evaluate = True
+                control.should_training_stop = True
+            return control
+
+    return Observer()
+
+
+def run_loop(
+    plan: TrainingPlan,
+    prepared: Prepared,
+    work_folder: Path,
+    log: Callable[[dict[str, float], int], None],
+    progress: Progress,
+    started: float,
+) -> LoopResult:
+    """Take the plan's steps; the model in `prepared` ends with its best validation weights.
+
+    `log(metrics, step)` gets every reading. `started` is the `time.monotonic()` from which the
+    plan's wall-clock limit counts.
+    """
+    seen = _Observations()
+    trainer = trainer_for(
+        plan,
+        prepared.trainable,
+        prepared.train,
+        prepared.validation,
+        work_folder,
+        [_observer(plan, seen, log, progress, started)],
+    )
+    with quiet():
+        trainer.train()
+    return LoopResult(
+        steps_done=trainer.state.global_step,
+        stopped_by=seen.stopped_by,
+        curve=tuple(seen.points),
+    )

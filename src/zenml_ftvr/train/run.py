@@ -1,0 +1,241 @@
+"""Run a plan: from rows to a folder that loads anywhere."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from zenml_ftvr.errors import DataError, FtvrError, TrainingError
+from zenml_ftvr.hardware import PeakMemory, installed_versions, peak_memory
+from zenml_ftvr.models import (
+    ResolvedModel,
+    cached_features,
+    folder_bytes,
+    load_encoder,
+    resolve,
+    save_baseline,
+    save_head,
+    save_trainable,
+)
+from zenml_ftvr.report import model_card
+from zenml_ftvr.tasks.text_classification import METRICS, score
+from zenml_ftvr.train.loop import LoopResult, prepare, run_loop
+from zenml_ftvr.train.progress import Progress, silent
+from zenml_ftvr.train.solved import choose_head_c, count_params, fit_baseline, fit_head
+from zenml_ftvr.values import CurvePoint, Hardware, Ledger, LedgerEntry, TrainedModel, TrainingPlan
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from zenml_ftvr.data import Dataset
+
+__all__ = ["Log", "no_log", "run_plan"]
+
+Log = Callable[[dict[str, float], int], None]
+CARD_FILE = "README.md"  # where the Hugging Face Hub looks for a model card
+
+
+def no_log(metrics: dict[str, float], step: int) -> None:
+    """Records nothing."""
+
+
+def run_plan(
+    plan: TrainingPlan,
+    dataset: Dataset,
+    folder: Path,
+    hardware: Hardware,
+    *,
+    log: Log = no_log,
+    progress: Progress = silent,
+) -> TrainedModel:
+    """Train what `plan` says on the training split, and save it into `folder`.
+
+    The folder appears whole or not at all. Raises `TrainingError` where the data is not the plan's,
+    and whatever of ours the approach raises.
+    """
+    if dataset.fingerprint != plan.data_fingerprint:
+        raise DataError(
+            f"the plan was made for data {plan.data_fingerprint[:12]}, but this data is "
+            f"{dataset.fingerprint[:12]}. Profile, calibrate and recommend again."
+        )
+    started = time.monotonic()
+    base = _base_of(plan)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(prefix=".ftvr-", dir=folder.parent) as scratch_space,
+        peak_memory() as peak,
+    ):
+        work = Path(scratch_space)
+        try:
+            outcome = _train(plan, dataset, base, work, hardware, log, progress, started)
+            if folder.exists():
+                shutil.rmtree(folder)
+            (work / "model").replace(folder)
+        except (RuntimeError, MemoryError, OSError) as error:
+            raise _explained(plan, error) from error
+    model = _trained(plan, folder, hardware, outcome, time.monotonic() - started, peak)
+    (folder / CARD_FILE).write_text(model_card(model, installed_versions()), encoding="utf-8")
+    return model
+
+
+def _base_of(plan: TrainingPlan) -> ResolvedModel | None:
+    if plan.model is None:
+        return None
+    base = resolve(plan.model)
+    if base.fingerprint != plan.model_fingerprint:
+        raise TrainingError(
+            f"the base model '{plan.model.name}' now has sha256 {base.fingerprint}; the plan was "
+            f"made for {plan.model_fingerprint}. Pin base_model.revision, or recommend again."
+        )
+    return base
+
+
+def _explained(plan: TrainingPlan, error: BaseException) -> FtvrError:
+    text = str(error)
+    if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate" in text:
+        return TrainingError(
+            f"'{plan.kind}' ran out of memory at batch size {plan.batch_size} and "
+            f"{plan.task.max_length} tokens ({text:.200}). Lower the approach's batch_size or "
+            f"task.max_length."
+        )
+    if isinstance(error, OSError):
+        return TrainingError(
+            f"'{plan.kind}' could not write or read its files: {error}. Free disk space or choose "
+            f"another folder; nothing half-written was kept."
+        )
+    return TrainingError(f"training '{plan.kind}' failed: {text:.500}")
+
+
+class _Outcome:
+    """What one approach's training leaves for the record."""
+
+    def __init__(self, loop: LoopResult, n_params: int, n_trainable: int) -> None:
+        self.loop = loop
+        self.n_params = n_params
+        self.n_trainable = n_trainable
+
+
+def _train(
+    plan: TrainingPlan,
+    dataset: Dataset,
+    base: ResolvedModel | None,
+    work: Path,
+    hardware: Hardware,
+    log: Log,
+    progress: Progress,
+    started: float,
+) -> _Outcome:
+    match plan.kind:
+        case "baseline":
+            return _train_baseline(plan, dataset, work / "model", log, progress, started)
+        case "head":
+            if base is None:
+                raise TrainingError("approach 'head' needs a base model; set base_model.name.")
+            return _train_head(
+                plan, dataset, base, work / "model", hardware, log, progress, started
+            )
+        case "full" | "lora" | "scratch":
+            prepared = prepare(plan, dataset, base)
+            n_params, n_trainable = prepared.trainable.n_params, prepared.trainable.n_trainable
+            loop = run_loop(plan, prepared, work / "checkpoints", log, progress, started)
+            save_trainable(prepared.trainable, base, plan, work / "model")
+            return _Outcome(loop, n_params, n_trainable)
+
+
+def _solved_curve(
+    dataset: Dataset, predicted: npt.NDArray[np.int64], log: Log, started: float
+) -> LoopResult:
+    """One reading for an approach without steps: its validation scores at the end."""
+    import numpy as np
+
+    truth = np.asarray(dataset.label_ids(dataset.validation))
+    seconds = time.monotonic() - started
+    metrics = {f"eval/{metric}": score(metric, truth, predicted) for metric in METRICS}
+    log(metrics, 0)
+    points = tuple(
+        CurvePoint(step=0, metric=name, value=value, seconds=seconds)
+        for name, value in metrics.items()
+    )
+    stopped_by: Literal["finished", "budget"] = "finished"
+    return LoopResult(steps_done=0, stopped_by=stopped_by, curve=points)
+
+
+def _train_baseline(
+    plan: TrainingPlan,
+    dataset: Dataset,
+    folder: Path,
+    log: Log,
+    progress: Progress,
+    started: float,
+) -> _Outcome:
+    import numpy as np
+
+    progress("training baseline", 0, 1)
+    pipeline = fit_baseline(dataset.train.texts, dataset.label_ids(dataset.train), plan.seed)
+    save_baseline(pipeline, plan, folder)
+    progress("training baseline", 1, 1)
+    predicted = np.asarray(pipeline.predict(dataset.validation.texts))
+    n_params = count_params(pipeline)
+    return _Outcome(_solved_curve(dataset, predicted, log, started), n_params, n_params)
+
+
+def _train_head(
+    plan: TrainingPlan,
+    dataset: Dataset,
+    base: ResolvedModel,
+    folder: Path,
+    hardware: Hardware,
+    log: Log,
+    progress: Progress,
+    started: float,
+) -> _Outcome:
+    def features(rows: Any, what: str) -> npt.NDArray[np.float32]:
+        return cached_features(
+            base,
+            rows.texts,
+            plan.task.max_length,
+            hardware.device,
+            lambda done, total: progress(f"features, {what}", done, total),
+        )
+
+    trained_on, label_ids = features(dataset.train, "train"), dataset.label_ids(dataset.train)
+    c = choose_head_c(trained_on, label_ids, dataset.train.row_ids, plan.seed)
+    head = fit_head(trained_on, label_ids, len(plan.labels), c, plan.seed)
+    encoder = load_encoder(base.folder, plan.task.max_length, hardware.device)
+    save_head(encoder, head.weight, head.bias, plan, folder)
+    predicted = head.logits(features(dataset.validation, "validation")).argmax(axis=1)
+    n_trainable = int(head.weight.size + head.bias.size)
+    n_params = sum(parameter.numel() for parameter in encoder.model.parameters()) + n_trainable
+    return _Outcome(_solved_curve(dataset, predicted, log, started), n_params, n_trainable)
+
+
+def _trained(
+    plan: TrainingPlan,
+    folder: Path,
+    hardware: Hardware,
+    outcome: _Outcome,
+    seconds: float,
+    peak: PeakMemory,
+) -> TrainedModel:
+    predicted = None if plan.predicted_hours is None else plan.predicted_hours * 3600
+    entry = LedgerEntry(
+        what="training", kind=plan.kind, seconds=seconds, predicted_seconds=predicted
+    )
+    return TrainedModel(
+        path=str(folder),
+        plan=plan,
+        curve=outcome.loop.curve,
+        steps_done=outcome.loop.steps_done,
+        stopped_by=outcome.loop.stopped_by,
+        seconds=seconds,
+        peak_memory_gib=peak.gib,
+        n_params=outcome.n_params,
+        n_trainable=outcome.n_trainable,
+        n_bytes=folder_bytes(folder),
+        ledger=Ledger(entries=(entry,), usd_per_hour=hardware.usd_per_hour),
+    )

@@ -1,0 +1,60 @@
+"""What every test runs under: no network, no key, folders of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Read when wandb, transformers or huggingface_hub are imported, which may be before any fixture.
+os.environ.update(
+    {
+        "HF_HUB_OFFLINE": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "WANDB_ERROR_REPORTING": "false",
+        "WANDB_SILENT": "true",
+        "ZENML_ANALYTICS_OPT_IN": "false",
+        "AUTO_OPEN_DASHBOARD": "false",
+    }
+)
+for name in ("WANDB_API_KEY", "WANDB_MODE"):
+    os.environ.pop(name, None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse connections that leave this machine, in every test."""
+    from pytest_socket import socket_allow_hosts
+
+    socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Caches and W&B folders of the test session, not the user's."""
+    root = tmp_path_factory.getbasetemp() / "folders"
+    named = {
+        "ZENML_FTVR_CACHE": root / "cache",
+        "WANDB_DIR": root / "wandb",
+        "WANDB_DATA_DIR": root / "wandb-data",
+        "WANDB_CACHE_DIR": root / "wandb-cache",
+        "WANDB_CONFIG_DIR": root / "wandb-config",
+    }
+    before = {name: os.environ.get(name) for name in named}
+    for name, folder in named.items():
+        folder.mkdir(parents=True, exist_ok=True)
+        os.environ[name] = str(folder)
+    yield
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the checkout."""
+    return Path(__file__).parent.parent
