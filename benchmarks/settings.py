@@ -1,11 +1,11 @@
 """Measure what the default settings rest on: learning rates, and the baseline's regularisation.
 
-    python benchmarks/settings.py learning-rates   # appends to benchmarks/results/learning_rates.jsonl
-    python benchmarks/settings.py cheap-arms       # appends to benchmarks/results/cheap_arms.jsonl
+    python benchmarks/settings.py learning-rates   # benchmarks/results/learning_rates.jsonl
+    python benchmarks/settings.py cheap-arms       # benchmarks/results/cheap_arms.jsonl
 
-One JSON line a run; a run whose line is there is not done again, so that a stopped measurement goes
-on. Scores are on the validation split; the test split is not read. `--data` adds a CSV file with the
-columns text and label.
+One JSON line a run is appended; a run whose line is there is not done again, so that a stopped
+measurement goes on. Scores are on the validation split; the test split is not read. `--data` adds a
+CSV file with the columns text and label.
 """
 
 from __future__ import annotations

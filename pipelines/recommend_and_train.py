@@ -54,7 +54,7 @@ def recommend_and_train(
     data: DataSource,
     budget: Budget,
     base_model: ModelSource = ModelSource(),  # noqa: B008  (frozen, as are those below)
-    approaches: list[Approach] = list(ALL_APPROACHES),  # noqa: B006, B008
+    approaches: list[Approach] = list(ALL_APPROACHES),  # noqa: B006
     task: TextClassification = TextClassification(),  # noqa: B008
     usd_per_hour: float | None = None,
     also_train: Literal["nothing", "best_neural"] = "nothing",

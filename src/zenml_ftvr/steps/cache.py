@@ -29,4 +29,6 @@ def code_and_versions() -> str:
     return key.hexdigest()
 
 
-CACHE_POLICY = CachePolicy(cache_func="zenml_ftvr.steps.cache.code_and_versions")
+CACHE_POLICY = CachePolicy.model_validate(
+    {"cache_func": "zenml_ftvr.steps.cache.code_and_versions"}
+)

@@ -1,0 +1,97 @@
+"""The command line: zenml-ftvr setup | init | doctor."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zenml_ftvr.errors import FtvrError
+
+__all__ = ["main"]
+
+
+class _Group(click.Group):
+    """Ends in one line for an error of ours, and in a traceback only with --debug."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except FtvrError as error:
+            if ctx.params.get("debug"):
+                raise
+            click.echo(f"error: {error}", err=True)
+            sys.exit(1)
+
+
+@click.group(cls=_Group)
+@click.version_option(package_name="zenml-ftvr")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def cli(debug: bool) -> None:
+    """Fine-tune, use LoRA, train from scratch, or leave the neural network alone?"""
+
+
+@cli.command()
+@click.option("--stack", default="ftvr", show_default=True, help="Name of the stack.")
+@click.option("--activate", is_flag=True, help="Make it the active stack.")
+@click.option(
+    "--mode",
+    type=click.Choice(["auto", "online", "offline", "disabled"]),
+    default="auto",
+    show_default=True,
+    help="Of the W&B tracker; auto is online where W&B has a key.",
+)
+@click.option("--remove", is_flag=True, help="Undo it.")
+def setup(stack: str, activate: bool, mode: str, remove: bool) -> None:
+    """Register our flavors, a W&B tracker and a stack with it. Safe to run again."""
+    from zenml_ftvr.cli.setup import register, unregister
+
+    lines = unregister(stack) if remove else register(stack, mode, activate)
+    for line in lines:
+        click.echo(line)
+
+
+@cli.command()
+@click.argument("data")
+@click.option("--output", default="ftvr.yaml", show_default=True, help="The file to write.")
+@click.option("--text-column", help="Guessed where it is not given.")
+@click.option("--label-column", help="Guessed where it is not given.")
+@click.option("--encoding", default="utf-8", show_default=True)
+@click.option("--force", is_flag=True, help="Overwrite the file.")
+def init(
+    data: str,
+    output: str,
+    text_column: str | None,
+    label_column: str | None,
+    encoding: str,
+    force: bool,
+) -> None:
+    """Write a commented configuration for the file or data set DATA."""
+    from zenml_ftvr.cli.init import write_configuration
+
+    path = Path(output)
+    for line in write_configuration(data, path, text_column, label_column, encoding, force):
+        click.echo(line)
+
+
+@cli.command()
+@click.argument("configuration", required=False)
+def doctor(configuration: str | None) -> None:
+    """Check the installation and, where given, the file CONFIGURATION; say what to mend."""
+    from zenml_ftvr.cli.doctor import examine
+
+    findings = examine(None if configuration is None else Path(configuration))
+    for finding in findings:
+        click.echo(f"{'ok     ' if finding.is_fine else 'PROBLEM'}  {finding.text}")
+    problems = sum(not finding.is_fine for finding in findings)
+    if problems:
+        click.echo(f"{problems} problem{'s' if problems > 1 else ''} to mend.", err=True)
+        sys.exit(1)
+
+
+def main() -> None:
+    """The console script."""
+    cli.main(prog_name="zenml-ftvr")

@@ -1,0 +1,26 @@
+"""Pages, charts and cards: values to text, nothing else."""
+
+from zenml_ftvr.report.markdown import model_card, render_markdown
+from zenml_ftvr.report.pages import (
+    calibration_page,
+    dataset_page,
+    evaluation_page,
+    profile_page,
+    recommendation_page,
+    render_report,
+    trained_model_page,
+)
+from zenml_ftvr.report.usage import usage_lines
+
+__all__ = [
+    "calibration_page",
+    "dataset_page",
+    "evaluation_page",
+    "model_card",
+    "profile_page",
+    "recommendation_page",
+    "render_markdown",
+    "render_report",
+    "trained_model_page",
+    "usage_lines",
+]

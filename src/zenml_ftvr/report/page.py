@@ -1,0 +1,138 @@
+"""The shell of every page: one file, no scripts, light and dark, for screen, phone and paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from zenml_ftvr.report.wording import escape
+
+__all__ = ["callout", "code", "details", "facts", "paragraphs", "section", "shell", "table"]
+
+# Colours of series and of good and bad are from Okabe & Ito 2008, which colour-blind people can
+# tell apart; on dark ground their lighter ones.
+STYLE = """
+:root{color-scheme:light dark;--paper:#fff;--card:#f6f7f8;--ink:#1c1f23;--muted:#5d6570;
+--line:#dde1e6;--accent:#0072b2;--good:#00795a;--warn:#b04a00;--s1:#0072b2;--s2:#d55e00;
+--s3:#009e73;--s4:#b3588f;--soft:rgba(0,114,178,.10)}
+@media (prefers-color-scheme:dark){:root{--paper:#15181c;--card:#1e2227;--ink:#e8eaed;
+--muted:#a3abb5;--line:#343a42;--accent:#56b4e9;--good:#3fc79a;--warn:#f0a050;--s1:#56b4e9;
+--s2:#e69f00;--s3:#3fc79a;--s4:#d99bc0;--soft:rgba(86,180,233,.14)}}
+*{box-sizing:border-box}
+body{margin:0;background:var(--paper);color:var(--ink);line-height:1.5;
+font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
+main{max-width:60rem;margin:0 auto;padding:2rem 1.25rem 4rem}
+h1{font-size:1.05rem;font-weight:600;color:var(--muted);margin:0 0 .5rem}
+h2{font-size:1.25rem;margin:2.75rem 0 .75rem;padding-top:1rem;border-top:1px solid var(--line)}
+h3{font-size:1rem;margin:1.5rem 0 .5rem}
+p{margin:.5rem 0;overflow-wrap:anywhere}ul{margin:.5rem 0;padding-left:1.25rem}
+li{margin:.25rem 0;overflow-wrap:anywhere}
+.verdict{font-size:1.6rem;line-height:1.3;font-weight:650;margin:.25rem 0 1.25rem;
+overflow-wrap:anywhere}
+.muted{color:var(--muted)}.small{font-size:.875rem}.good{color:var(--good)}.warn{color:var(--warn)}
+.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(10.5rem,1fr));gap:.75rem;
+margin:1rem 0}
+.fact{background:var(--card);border-radius:.5rem;padding:.75rem .9rem;min-width:0}
+.fact b{display:block;font-size:1.25rem;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
+.fact span{color:var(--muted);font-size:.85rem}.fact i{font-style:normal;font-size:.85rem;
+display:block}
+.box{overflow-x:auto;margin:.75rem 0}
+table{border-collapse:collapse;width:100%;font-size:.92rem;font-variant-numeric:tabular-nums}
+th,td{text-align:left;vertical-align:top;padding:.45rem .75rem .45rem 0;
+border-bottom:1px solid var(--line)}
+th{font-weight:600;color:var(--muted);white-space:nowrap}
+td.n,th.n{text-align:right;white-space:nowrap}
+td.l{max-width:22rem;overflow-wrap:anywhere}
+tr.chosen td{background:var(--soft)}tr.chosen td:first-child{box-shadow:inset 3px 0 var(--accent)}
+tr td:first-child,tr th:first-child{padding-left:.6rem}
+.callout{border-left:3px solid var(--warn);background:var(--card);padding:.6rem .9rem;
+margin:.75rem 0;
+border-radius:0 .4rem .4rem 0}
+pre{background:var(--card);border-radius:.5rem;padding:.8rem 1rem;overflow-x:auto;font-size:.86rem;
+line-height:1.45}
+code{font-family:ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace}
+.chart{overflow-x:auto;margin:.75rem 0}.chart svg{display:block;width:100%;min-width:32rem;
+max-width:46rem;
+height:auto}svg text{fill:var(--ink);
+font:13px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
+svg .muted{fill:var(--muted)}svg .grid{stroke:var(--line)}
+.bar{background:var(--s1);height:.7rem;border-radius:.2rem;min-width:2px}
+.heat td,.heat th{padding:.3rem .45rem;border:1px solid var(--line);text-align:right}
+.heat th{max-width:9rem;overflow:hidden;text-overflow:ellipsis}
+details{margin:.5rem 0}summary{cursor:pointer;color:var(--accent)}
+footer{margin-top:3rem;color:var(--muted);font-size:.85rem}
+@media (max-width:40rem){main{padding:1.25rem .9rem 3rem}.verdict{font-size:1.3rem}}
+@media print{main{max-width:none;padding:0}h2{break-after:avoid}
+table,.chart,.fact{break-inside:avoid}
+.box,.chart{overflow:visible}details>*{display:block}}
+"""
+
+
+def shell(title: str, body: str) -> str:
+    """A whole page around `body`, which is HTML."""
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>"
+        f"<body><main>\n{body}\n</main></body></html>\n"
+    )
+
+
+def section(heading: str, body: str) -> str:
+    """A heading and what is below it; nothing where there is nothing below it."""
+    return f"<h2>{escape(heading)}</h2>\n{body}\n" if body else ""
+
+
+def paragraphs(sentences: Sequence[str]) -> str:
+    """A list of sentences."""
+    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+    return f"<ul>{items}</ul>" if items else ""
+
+
+def callout(sentence: str) -> str:
+    """A sentence that must not be overlooked."""
+    return f'<div class="callout">{escape(sentence)}</div>'
+
+
+def code(text: str) -> str:
+    """Lines to copy."""
+    return f"<pre><code>{escape(text)}</code></pre>"
+
+
+def details(summary: str, body: str) -> str:
+    """What only some readers want."""
+    return f"<details><summary>{escape(summary)}</summary>{body}</details>"
+
+
+def facts(entries: Sequence[tuple[str, str, str]]) -> str:
+    """Tiles of (value, name, remark)."""
+    tiles = "".join(
+        f'<div class="fact"><span>{escape(name)}</span><b>{escape(value)}</b>'
+        f"{f'<i>{escape(remark)}</i>' if remark else ''}</div>"
+        for value, name, remark in entries
+    )
+    return f'<div class="facts">{tiles}</div>'
+
+
+def table(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    numeric: frozenset[int] = frozenset(),
+    chosen: int | None = None,
+) -> str:
+    """A table of plain texts, all escaped; `numeric` columns are set to the right."""
+
+    def cell(tag: str, index: int, text: str) -> str:
+        kind = "n" if index in numeric else "l"
+        return f'<{tag} class="{kind}">{escape(text)}</{tag}>'
+
+    head = "".join(cell("th", index, text) for index, text in enumerate(header))
+    body = "".join(
+        ('<tr class="chosen">' if place == chosen else "<tr>")
+        + "".join(cell("td", index, text) for index, text in enumerate(row))
+        + "</tr>"
+        for place, row in enumerate(rows)
+    )
+    return (
+        f'<div class="box"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    )

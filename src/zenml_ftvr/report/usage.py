@@ -1,0 +1,77 @@
+"""The lines that load and use a trained model."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from zenml_ftvr.values import TrainedModel
+
+__all__ = ["usage_lines"]
+
+
+def usage_lines(model: TrainedModel, path: str) -> tuple[str, str]:
+    """Python lines for the model in folder `path`: with this package, and without it."""
+    folder = repr(path)
+    ours = (
+        f"import zenml_ftvr\n\n"
+        f"model = zenml_ftvr.load({folder})\n"
+        f'for answer in model.predict(["a text", "another"]):\n'
+        f"    print(answer.label, answer.probability)"
+    )
+    match model.kind:
+        case "baseline":
+            plain = (
+                f"import json, pathlib, skops.io\n\n"
+                f"folder = pathlib.Path({folder})\n"
+                f'labels = json.loads((folder / "ftvr.json").read_text())["labels"]\n'
+                f'pipeline = skops.io.load(folder / "baseline.skops")\n'
+                f'print([labels[i] for i in pipeline.predict(["a text", "another"])])'
+            )
+        case "head":
+            plain = (
+                f"import json, pathlib, torch\n"
+                f"from safetensors.torch import load_file\n"
+                f"from transformers import AutoModel, AutoTokenizer\n\n"
+                f"folder = pathlib.Path({folder})\n"
+                f'about = json.loads((folder / "ftvr.json").read_text())\n'
+                f"tokenizer = AutoTokenizer.from_pretrained(folder)\n"
+                f"encoder = AutoModel.from_pretrained(folder).eval()\n"
+                f'head = load_file(folder / "head.safetensors")\n'
+                f'batch = tokenizer(["a text", "another"], padding=True, truncation=True,\n'
+                f'                  max_length=about["max_length"], return_tensors="pt")\n'
+                f"with torch.no_grad():\n"
+                f"    states = encoder(**batch).last_hidden_state\n"
+                f'mask = batch["attention_mask"].unsqueeze(-1)\n'
+                f"pooled = (states * mask).sum(1) / mask.sum(1)\n"
+                f'logits = pooled @ head["weight"].T + head["bias"]\n'
+                f'print([about["labels"][i] for i in logits.argmax(-1)])'
+            )
+        case "full" | "scratch":
+            plain = (
+                f"from transformers import pipeline\n\n"
+                f'classify = pipeline("text-classification", model={folder})\n'
+                f'print(classify(["a text", "another"], truncation=True,\n'
+                f"               max_length={model.plan.task.max_length}))"
+            )
+        case "lora":
+            plain = (
+                f"import json, pathlib, torch\n"
+                f"from peft import PeftConfig, PeftModel\n"
+                f"from transformers import AutoModelForSequenceClassification, AutoTokenizer\n\n"
+                f"folder = {folder}\n"
+                f'about = json.loads((pathlib.Path(folder) / "ftvr.json").read_text())\n'
+                f"config = PeftConfig.from_pretrained(folder)\n"
+                f"base = AutoModelForSequenceClassification.from_pretrained(\n"
+                f"    config.base_model_name_or_path, revision=config.revision,\n"
+                f"    num_labels={len(model.plan.labels)})\n"
+                f"model = PeftModel.from_pretrained(base, folder).eval()\n"
+                f"tokenizer = AutoTokenizer.from_pretrained(folder)\n"
+                f'batch = tokenizer(["a text", "another"], padding=True, truncation=True,\n'
+                f'                  max_length=about["max_length"], return_tensors="pt")\n'
+                f"with torch.no_grad():\n"
+                f"    logits = model(**batch).logits\n"
+                f'print([about["labels"][i] for i in logits.argmax(-1)])'
+            )
+        case _:
+            assert_never(model.kind)
+    return ours, plain

@@ -1,0 +1,110 @@
+"""Numbers and names as people read them; everything of the user's is escaped here."""
+
+from __future__ import annotations
+
+import html
+import math
+from typing import assert_never
+
+from zenml_ftvr.approaches import describe
+from zenml_ftvr.values import Kind, Metric, PairedDifference, Score
+
+__all__ = [
+    "APPROACH_NAMES",
+    "approach_name",
+    "count",
+    "difference_text",
+    "dollars",
+    "duration",
+    "escape",
+    "gib",
+    "metric_name",
+    "number",
+    "score_text",
+    "size",
+    "what_trains",
+]
+
+APPROACH_NAMES: dict[Kind, str] = {
+    "baseline": "Baseline",
+    "head": "Head only",
+    "full": "Full fine-tuning",
+    "lora": "LoRA",
+    "scratch": "From scratch",
+}
+
+
+def escape(text: object) -> str:
+    """For HTML text and attributes."""
+    return html.escape(str(text), quote=True)
+
+
+def approach_name(kind: Kind) -> str:
+    """As a heading calls it."""
+    return APPROACH_NAMES[kind]
+
+
+def what_trains(kind: Kind) -> str:
+    """What is trained, in half a sentence."""
+    return describe(kind)
+
+
+def metric_name(metric: Metric) -> str:
+    """As a table calls it."""
+    match metric:
+        case "accuracy":
+            return "Accuracy"
+        case "macro_f1":
+            return "Macro-F1"
+        case _:
+            assert_never(metric)
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A score; a dash for what is no number."""
+    return f"{value:.{digits}f}" if math.isfinite(value) else "–"
+
+
+def score_text(score: Score) -> str:
+    """A score with its interval."""
+    return f"{number(score.value)} [{number(score.low)}, {number(score.high)}]"
+
+
+def difference_text(difference: PairedDifference) -> str:
+    """A signed difference with its interval."""
+    return f"{difference.mean:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
+
+
+def duration(seconds: float | None) -> str:
+    """41 s, 3.2 min, 1.4 h."""
+    if seconds is None or not math.isfinite(seconds):
+        return "–"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def dollars(usd: float | None) -> str:
+    """$0.0042, $0.12, $3.40; a dash without a price."""
+    if usd is None:
+        return "–"
+    return f"${usd:.4f}" if usd < 0.1 else f"${usd:,.2f}"
+
+
+def gib(value: float) -> str:
+    """Memory."""
+    return f"{value * 1024:.0f} MiB" if value < 1 else f"{value:.1f} GiB"
+
+
+def size(n_bytes: float) -> str:
+    """A file's or folder's size."""
+    return f"{n_bytes / 1e6:.1f} MB" if n_bytes < 1e9 else f"{n_bytes / 1e9:.2f} GB"
+
+
+def count(value: int) -> str:
+    """A whole number, its thousands apart."""
+    return f"{value:,}"
