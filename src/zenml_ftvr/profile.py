@@ -104,7 +104,7 @@ def _token_profile(texts: Sequence[str], tokenizer: TokenizerView, max_length: i
         total_train_tokens=round(sum(lengths) / len(sample) * len(texts)),
         pieces_per_word=pieces / max(1, words),
         unknown_share=unknown / max(1, pieces),
-        truncated_share=lost / sum(lengths),
+        truncated_share=lost / max(1, sum(lengths)),
         max_length=max_length,
     )
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import inspect
 import random
+import string
 import sysconfig
 import unicodedata
 import warnings
@@ -29,6 +30,7 @@ N_CLASSES = 10  # the largest modules: below them a class has too few texts to b
 MIN_WORDS = 4  # shorter docstrings ("See above.") say nothing of where they are from
 NOT_LIBRARY = frozenset({"site-packages", "dist-packages", "test", "tests", "idle_test", "lib2to3"})
 """Folders that hold other packages, tests, or sample code."""
+ALEF, BET = (unicodedata.lookup(f"HEBREW LETTER {name}") for name in ("ALEF", "BET"))
 
 
 def read_corpus(name: str, seed: int = 0) -> tuple[list[str], list[str]]:
@@ -85,23 +87,27 @@ def _docstrings_of(file: Path) -> Iterator[str]:
 def encipher(texts: list[str], seed: int) -> list[str]:
     """Replace every letter by another, the same one everywhere; case is kept.
 
-    One cycle through all the letters that occur (Sattolo's algorithm), so that none stays itself.
+    One cycle through a to z and all the letters that occur (Sattolo's algorithm), so that none
+    stays itself.
     """
-    lower: set[str] = set()
+    lower = set(string.ascii_lowercase)
     other: set[str] = set()
     for character in sorted(set().union(*texts)):
         if not character.isalpha():
             continue
         small = character.lower()
-        paired = len(small) == 1 and small.upper().lower() == small and len(small.upper()) == 1
-        (lower if paired and small != small.upper() else other).add(small if paired else character)
+        large = small.upper()
+        paired = len(small) == len(large) == 1 and small == large.lower() != large
+        if paired and character in (small, large):
+            lower.add(small)
+        else:
+            other.add(character)
     rng = random.Random(seed)  # noqa: S311  (no secret)
     table = _one_cycle(sorted(lower), rng)
     table |= {letter.upper(): to.upper() for letter, to in table.items()}
-    if len(other) == 1:  # a lone letter without case has no partner: it becomes another script's
-        table[next(iter(other))] = unicodedata.lookup("HEBREW LETTER ALEF")
-    else:
-        table |= _one_cycle(sorted(other), rng)
+    if len(other) == 1:  # a lone letter without case has no partner: it gets another script's
+        other.add(BET if ALEF in other else ALEF)
+    table |= _one_cycle(sorted(other), rng)
     translation = str.maketrans(table)
     return [text.translate(translation) for text in texts]
 

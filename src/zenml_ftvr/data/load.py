@@ -44,7 +44,8 @@ def read_texts(path: str, text_column: str = "text", encoding: str = "utf-8") ->
 
 def refuse_local_path(source: DataSource) -> None:
     """Refuse a local path where the steps run on another machine."""
-    if source.name in CORPORA or "://" in source.name or not is_file_name(source.name):
+    remote = "://" in source.name and not source.name.startswith("file://")
+    if source.name in CORPORA or remote or not is_file_name(source.name):
         return
     raise DataError(
         f"data file {source.name} is on this machine, but the stack's orchestrator runs steps on "
@@ -58,18 +59,29 @@ def _checked_texts(name: str, column: Column, called: str) -> list[str]:
     wrong = [
         index
         for index, value in enumerate(column.values)
-        if not isinstance(value, str) or not value.strip()
+        if not isinstance(value, str) or not value.strip() or not _is_unicode(value)
     ]
     if wrong:
         first = column.values[wrong[0]]
         what = "is missing" if first is None else "is empty"
         if first is not None and not isinstance(first, str):
             what = f"is {first!r:.60}, which is no text"
+        elif first is not None and not _is_unicode(first):
+            what = f"is {first!a:.60}, which holds half a surrogate pair"
         raise DataError(
             f"{name}, {column.place_name} {column.places[wrong[0]]}: '{called}' {what}"
             f"{_and_more(wrong)}. Remove such rows, or set text_column to another column."
         )
     return column.values
+
+
+def _is_unicode(text: str) -> bool:
+    r"""False for half a surrogate pair, which JSON can spell (`\ud800`) and nothing can store."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _and_more(wrong: Sequence[int]) -> str:
@@ -93,7 +105,7 @@ def _checked_labels(name: str, column: Column, called: str) -> list[str]:
 def _label(value: Any) -> str | None:
     """A label as text; None for what cannot be one."""
     if isinstance(value, str):
-        return value.strip() or None
+        return value.strip() or None if _is_unicode(value) else None
     if isinstance(value, bool | int):
         return str(value)
     if isinstance(value, float) and value.is_integer():
@@ -104,6 +116,7 @@ def _label(value: Any) -> str | None:
 def _read_hub(source: DataSource, columns: dict[str, str]) -> dict[str, Column]:
     """The columns of a data set on the Hugging Face Hub."""
     import datasets
+    import httpx
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     tried = (
@@ -118,17 +131,18 @@ def _read_hub(source: DataSource, columns: dict[str, str]) -> dict[str, Column]:
             source.name, source.subset, split=source.hub_split, revision=source.revision
         )
     except (datasets.exceptions.DatasetNotFoundError, HFValidationError) as error:
-        raise DataError(f"{tried} it does not exist or is private. {elsewhere}") from error
-    except (HfHubHTTPError, ConnectionError, OSError) as error:
+        raise DataError(
+            f"{tried} it does not exist or is private ({error}). {elsewhere}"
+        ) from error
+    except datasets.exceptions.DatasetsError as error:
+        raise _unreadable_on_hub(source, error) from error
+    except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
         raise DataError(
             f"{tried} it cannot be reached ({type(error).__name__}). Check the name, the network "
             f"and HF_HUB_OFFLINE. {elsewhere}"
         ) from error
-    except ValueError as error:
-        raise DataError(
-            f"data '{source.name}' on the Hugging Face Hub: {error}. Set subset, hub_split or "
-            f"revision to one that it has."
-        ) from error
+    except (ValueError, RuntimeError) as error:
+        raise _unreadable_on_hub(source, error) from error
     for setting, column in columns.items():
         if column not in table.column_names:
             raise DataError(
@@ -143,6 +157,13 @@ def _read_hub(source: DataSource, columns: dict[str, str]) -> dict[str, Column]:
         values = list(table[column])
         feature = table.features[column]
         if setting == "label_column" and isinstance(feature, datasets.ClassLabel):
-            values = [feature.int2str(value) if value >= 0 else None for value in values]
+            values = [None if value in (None, -1) else feature.int2str(value) for value in values]
         found[setting] = Column(values, places, "row")
     return found
+
+
+def _unreadable_on_hub(source: DataSource, error: Exception) -> DataError:
+    return DataError(
+        f"data '{source.name}' on the Hugging Face Hub: {error}. Set subset, hub_split or "
+        f"revision to one that it has."
+    )

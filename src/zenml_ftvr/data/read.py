@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ __all__ = ["SUFFIXES", "Column", "column_names", "is_file_name", "read_columns"]
 
 SUFFIXES = (".csv", ".jsonl", ".ndjson", ".parquet", ".csv.gz", ".jsonl.gz", ".ndjson.gz")
 LONGEST_FIELD = 2**31 - 1  # characters: csv's own default, 131,072, is shorter than real texts
+BROKEN_GZIP = (gzip.BadGzipFile, EOFError, zlib.error)  # in its first bytes, its last, its middle
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,8 @@ class Column:
 def is_file_name(name: str) -> bool:
     """Whether `name` means a file or URI, by its look or because it is there."""
     looks = name.startswith(("/", "./", "../", "~")) or "://" in name
-    return looks or name.lower().endswith(SUFFIXES) or Path(name).expanduser().is_file()
+    # A folder counts too, only to be refused: `datasets` would read it in place of the Hub's.
+    return looks or name.lower().endswith(SUFFIXES) or Path(name).expanduser().exists()
 
 
 def read_columns(name: str, columns: dict[str, str], encoding: str) -> dict[str, Column]:
@@ -67,7 +71,8 @@ def column_names(name: str, encoding: str) -> list[str]:
         if _suffix(name) == ".parquet":
             import pyarrow.parquet as pq
 
-            return list(pq.read_schema(stream).names)
+            with _parquet_faults(name):
+                return list(pq.read_schema(stream).names)
         reader = _records_csv if _suffix(name) == ".csv" else _records_jsonl
         for _, record in reader(name, _decoded(name, stream, encoding)):
             return list(record)
@@ -101,8 +106,8 @@ def _opened(name: str) -> Iterator[IO[bytes]]:
         try:
             with opener(path, "rb") as stream:
                 yield stream
-        except (gzip.BadGzipFile, EOFError) as error:
-            raise DataError(f"{name} is not a whole gzip file ({error}). Copy it again.") from error
+        except BROKEN_GZIP as error:
+            raise _broken_gzip(name, error) from error
         except PermissionError as error:
             raise DataError(f"{name} may not be read: {error}. Change its permissions.") from error
         return
@@ -114,12 +119,18 @@ def _opened(name: str) -> Iterator[IO[bytes]]:
             yield stream
     except ImportError as error:
         raise DataError(f"{name} cannot be read here: {error}.") from error
+    except BROKEN_GZIP as error:
+        raise _broken_gzip(name, error) from error
     except ValueError as error:
         raise DataError(f"{name} is no URI that can be read: {error}.") from error
     except OSError as error:
         raise DataError(
             f"{name} cannot be read: {error!r}. Check the URI and the credentials."
         ) from error
+
+
+def _broken_gzip(name: str, error: Exception) -> DataError:
+    return DataError(f"{name} is not a whole gzip file ({error}). Copy it again.")
 
 
 def _decoded(name: str, stream: IO[bytes], encoding: str) -> IO[str]:
@@ -130,7 +141,8 @@ def _decoded(name: str, stream: IO[bytes], encoding: str) -> IO[str]:
             f"encoding '{encoding}' is unknown. Use utf-8, latin-1 or cp1252."
         ) from error
     # A byte order mark is no part of the first column's name.
-    exact = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
+    exact = codecs.lookup(encoding).name
+    exact = "utf-8-sig" if exact == "utf-8" else exact
     return _LineDecoder(name, stream, exact)  # type: ignore[return-value]
 
 
@@ -139,30 +151,44 @@ class _LineDecoder:
 
     def __init__(self, name: str, stream: IO[bytes], encoding: str) -> None:
         self._name, self._encoding = name, encoding
-        self._wide = encoding.lower().replace("_", "-").startswith(("utf-16", "utf-32"))
+        self._wide = encoding.startswith(("utf-16", "utf-32"))
         self._stream = stream
 
     def __iter__(self) -> Iterator[str]:
         if self._wide:  # lines cannot be cut at the byte 0x0a
-            yield from io.TextIOWrapper(self._stream, self._encoding, newline="")
+            yield from io.StringIO(self._all_decoded(), newline="")
             return
         for number, line in enumerate(self._stream, start=1):
             try:
                 exact = self._encoding if number == 1 else self._encoding.removesuffix("-sig")
                 yield line.decode(exact)
             except UnicodeDecodeError as error:
-                raise DataError(
-                    f"{self._name}, line {number}: byte 0x{error.object[error.start]:02x} at "
-                    f"position {error.start} is not {self._encoding.removesuffix('-sig')}. Set "
-                    f"data.encoding to the file's, perhaps latin-1 or cp1252."
-                ) from error
+                what = f"byte 0x{error.object[error.start]:02x} at position {error.start}"
+                raise self._undecodable(number, what) from error
+
+    def _all_decoded(self) -> str:
+        content = self._stream.read()
+        try:
+            # Unlike `bytes.decode`, it refuses utf-16 without a byte order mark.
+            text = codecs.getincrementaldecoder(self._encoding)().decode(content, final=True)
+        except UnicodeError as error:
+            start = error.start if isinstance(error, UnicodeDecodeError) else 0
+            before = content[:start].decode(self._encoding)
+            raise self._undecodable(before.count("\n") + 1, "the text") from error
+        return text.removeprefix("\ufeff")
+
+    def _undecodable(self, line: int, what: str) -> DataError:
+        return DataError(
+            f"{self._name}, line {line}: {what} is not {self._encoding.removesuffix('-sig')}. Set "
+            f"data.encoding to the file's, perhaps latin-1 or cp1252."
+        )
 
 
 def _records_csv(name: str, lines: Any) -> Iterator[tuple[int, dict[str, Any]]]:
     csv.field_size_limit(LONGEST_FIELD)
     reader = csv.reader(lines, strict=True)
     try:
-        header = next(reader, None)
+        header = next((fields for fields in reader if fields), None)
         if header is None:
             return
         if twice := sorted({column for column in header if header.count(column) > 1}):
@@ -204,15 +230,12 @@ def _records_jsonl(name: str, lines: Any) -> Iterator[tuple[int, dict[str, Any]]
 
 
 def _read_parquet(name: str, stream: Any, columns: dict[str, str]) -> dict[str, Column]:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
+    with _parquet_faults(name):
         file = pq.ParquetFile(stream)
         _check_columns(name, list(file.schema_arrow.names), columns)
         table = file.read(columns=list(columns.values()))
-    except pa.ArrowInvalid as error:
-        raise DataError(f"{name} is not a Parquet file ({error}). Write it again.") from error
     if table.num_rows == 0:
         raise DataError(f"{name} holds no rows. Give a file with a row a text.")
     places = range(1, table.num_rows + 1)
@@ -220,6 +243,18 @@ def _read_parquet(name: str, stream: Any, columns: dict[str, str]) -> dict[str, 
         setting: Column(table.column(column).to_pylist(), places, "row")
         for setting, column in columns.items()
     }
+
+
+@contextmanager
+def _parquet_faults(name: str) -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(
+            f"{name} is not a whole Parquet file ({str(error).strip()}). Write it again."
+        ) from error
 
 
 def _check_columns(name: str, present: list[str], columns: dict[str, str]) -> None:

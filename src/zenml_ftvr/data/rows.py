@@ -20,7 +20,9 @@ ROW_ID_DIGITS = 32  # hexadecimal: 128 bits, so that two texts never share one b
 
 def normalise(text: str) -> str:
     """What makes two texts the same: NFKC, case folded, runs of white space made one."""
-    return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text).casefold()).strip()
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    # Once more: folding takes some letters apart, but not the same letters in capitals.
+    return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", folded)).strip()
 
 
 def row_id_of(text: str) -> str:

@@ -55,7 +55,9 @@ def read_dataset(folder: Path) -> Dataset:
         splits = {}
         for name in SPLITS:
             source = pa.memory_map(str(folder / f"{name}.arrow"), "rb")
-            splits[name] = Rows(pa.ipc.open_file(source).read_all())
+            table = pa.ipc.open_file(source).read_all()
+            table.validate(full=True)
+            splits[name] = Rows(table)
         dataset = Dataset(
             source=DataSource(**record["source"]),
             **splits,
@@ -65,9 +67,11 @@ def read_dataset(folder: Path) -> Dataset:
             n_conflicts=record["n_conflicts"],
             n_dropped=record["n_dropped"],
         )
-    except (OSError, KeyError, TypeError, json.JSONDecodeError, pa.ArrowInvalid) as error:
+    # ValueError: text that is no UTF-8, text that is no JSON, and pa.ArrowInvalid.
+    except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
         raise DataError(
-            f"{folder} is not a whole data set ({error!r}). Run load_data again."
+            f"{folder} is not a whole data set ({type(error).__name__}: {error}). Run load_data "
+            f"again."
         ) from error
     actual = fingerprint_of(splits.items())
     if actual != dataset.fingerprint:
