@@ -3,56 +3,26 @@
     python benchmarks/settings.py learning-rates   # benchmarks/results/learning_rates.jsonl
     python benchmarks/settings.py cheap-arms       # benchmarks/results/cheap_arms.jsonl
 
-One JSON line a run is appended; a run whose line is there is not done again, so that a stopped
-measurement goes on. Scores are on the validation split; the test split is not read. `--data` adds a
-CSV file with the columns text and label.
+Scores are on the validation split; the test split is not read. `--data` adds a CSV file with the
+columns text and label.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
-import json
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from appending import RESULTS, Run, append_missing
+
 from zenml_ftvr.api import plan_for
 from zenml_ftvr.data import Dataset, load_dataset
-from zenml_ftvr.hardware import detect, installed_versions
+from zenml_ftvr.hardware import detect
 from zenml_ftvr.tasks.text_classification import score
 from zenml_ftvr.train import fit_baseline, print_progress, run_plan
 from zenml_ftvr.values import DataSource, Full, Lora, ModelSource, Scratch, TextClassification
-
-RESULTS = Path(__file__).parent / "results"
-
-Run = tuple[dict[str, Any], Callable[[], dict[str, Any]]]
-
-
-def append_missing(path: Path, runs: Iterator[Run]) -> None:
-    """Do the runs whose key has no line yet, and append a line each."""
-    done = set()
-    if path.exists():
-        done = {json.dumps(json.loads(line)["key"]) for line in path.read_text().splitlines()}
-    hardware = detect()
-    for key, measure in runs:
-        if json.dumps(key) in done:
-            continue
-        started = time.monotonic()
-        line = {
-            "key": key,
-            **measure(),
-            "seconds": round(time.monotonic() - started, 1),
-            "date": datetime.date.today().isoformat(),
-            "device": hardware.device_name,
-            "cores": hardware.cores,
-            "versions": installed_versions(),
-        }
-        with path.open("a") as stream:
-            stream.write(json.dumps(line) + "\n")
-        print(line["key"], {name: line[name] for name in line if name.startswith("validation")})
 
 
 def learning_rates(dataset: Dataset) -> Iterator[Run]:
@@ -120,7 +90,6 @@ def main() -> None:
     parser.add_argument("what", choices=["learning-rates", "cheap-arms"])
     parser.add_argument("--data", action="append", default=[])
     arguments = parser.parse_args()
-    RESULTS.mkdir(exist_ok=True)
     for name in ["docstrings", *arguments.data]:
         dataset = load_dataset(DataSource(name=name))
         if arguments.what == "learning-rates":
