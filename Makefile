@@ -12,7 +12,7 @@ SOURCES := $(shell find src pipelines -name '*.py' -o -name '*.yaml' -o -name 'p
 DEMO_ENV := ZENML_CONFIG_PATH=$(DEMO)/zenml \
 	ZENML_ANALYTICS_OPT_IN=false \
 	ZENML_ENABLE_REPO_INIT_WARNINGS=false \
-	ZENML_LOGGING_VERBOSITY=WARN \
+	ZENML_LOGGING_VERBOSITY=INFO \
 	AUTO_OPEN_DASHBOARD=false \
 	ZENML_FTVR_CACHE=$(DEMO)/cache \
 	WANDB_DIR=$(DEMO)

@@ -1,10 +1,14 @@
 """Every error this package raises on purpose.
 
 A message says what was wrong, the value, and the next move. None of these derives from
-`ValueError`: pydantic would wrap such an error and bury the message.
+`ValueError`: pydantic would wrap such an error and bury the message. All derive from click's error,
+so that `zenml pipeline run`, which is a click program, ends in that one line and exit code 1 rather
+than in a traceback (docs/decisions/001-errors-end-in-one-line.md).
 """
 
 from __future__ import annotations
+
+import click
 
 __all__ = [
     "BudgetError",
@@ -17,7 +21,7 @@ __all__ = [
 ]
 
 
-class FtvrError(Exception):
+class FtvrError(click.ClickException):
     """Anything that this package refuses to do; the message carries the next move."""
 
 

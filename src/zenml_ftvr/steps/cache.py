@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -10,9 +11,9 @@ from pathlib import Path
 from zenml.config.cache_policy import CachePolicy
 
 import zenml_ftvr
-from zenml_ftvr.hardware import installed_versions
+from zenml_ftvr.hardware import detect, installed_versions
 
-__all__ = ["CACHE_POLICY", "code_and_versions"]
+__all__ = ["CACHE_POLICY", "MEASURED_CACHE_POLICY", "code_and_versions", "code_and_machine"]
 
 
 @functools.cache
@@ -29,6 +30,16 @@ def code_and_versions() -> str:
     return key.hexdigest()
 
 
-CACHE_POLICY = CachePolicy.model_validate(
-    {"cache_func": "zenml_ftvr.steps.cache.code_and_versions"}
-)
+@functools.cache
+def code_and_machine() -> str:
+    """As `code_and_versions`, and changes with the machine: a measurement holds for one only."""
+    machine = json.dumps(dataclasses.asdict(detect()), sort_keys=True)
+    return hashlib.sha256((code_and_versions() + machine).encode()).hexdigest()
+
+
+def _policy(function: str) -> CachePolicy:
+    return CachePolicy.model_validate({"cache_func": f"zenml_ftvr.steps.cache.{function}"})
+
+
+CACHE_POLICY = _policy("code_and_versions")
+MEASURED_CACHE_POLICY = _policy("code_and_machine")

@@ -7,14 +7,14 @@ from zenml import step
 from zenml_ftvr.api import calibrate_arms, recommend_from_evidence, resolve_base
 from zenml_ftvr.data import Dataset
 from zenml_ftvr.materializers import CalibrationMaterializer, RecommendationMaterializer
-from zenml_ftvr.steps.cache import CACHE_POLICY
+from zenml_ftvr.steps.cache import CACHE_POLICY, MEASURED_CACHE_POLICY
 from zenml_ftvr.train import print_progress
 from zenml_ftvr.values import Calibration, DataProfile, Recommendation, Request
 
 __all__ = ["calibrate", "recommend_approach"]
 
 
-@step(cache_policy=CACHE_POLICY, output_materializers=CalibrationMaterializer)
+@step(cache_policy=MEASURED_CACHE_POLICY, output_materializers=CalibrationMaterializer)
 def calibrate(
     dataset: Dataset, profile: DataProfile, request: Request
 ) -> Annotated[Calibration, "calibration"]:

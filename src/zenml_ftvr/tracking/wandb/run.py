@@ -40,8 +40,10 @@ class _WandbRun:
 
         self._run.log({name: wandb.Table(columns=list(columns), data=[list(row) for row in rows])})
 
-    def tracked(self) -> TrackedRun:
-        """An online run's link, or an offline run's folder."""
+    def tracked(self) -> TrackedRun | None:
+        """An online run's link, or an offline run's folder; None for a disabled run."""
+        if self._run.disabled:
+            return None
         return TrackedRun(
             run_id=self._run.id,
             name=self._run.name or self._run.id,
@@ -52,9 +54,7 @@ class _WandbRun:
 
 
 @contextmanager
-def open_wandb_run(
-    settings: TrackingSettings, description: RunDescription
-) -> Iterator[RunTracker]:
+def open_wandb_run(settings: TrackingSettings, description: RunDescription) -> Iterator[RunTracker]:
     """Use the run that is open in this process, or open one and finish it."""
     try:
         import wandb
