@@ -53,8 +53,8 @@ demo: $(DEMO)/zenml/.ready ## Run the main job on the embedded default; what is 
 	@echo "$(CURDIR)/ftvr_report/report.html"
 
 .PHONY: dashboard
-dashboard: $(DEMO)/zenml/.ready ## Show the demo's runs in the ZenML dashboard (needs no account)
-	@$(DEMO_ENV) $(BIN)/zenml login --local
+dashboard: $(DEMO)/zenml/.ready ## Show the runs of the demo in the ZenML dashboard, until Ctrl-C (needs no account)
+	@$(DEMO_ENV) $(BIN)/zenml login --local --blocking
 
 .PHONY: test
 test: $(VENV)/.installed ## Unit tests, the ZenML layer, and one pipeline end to end (ten minutes)
