@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except FtvrError as error:
             if ctx.params.get("debug"):
-                raise
+                traceback.print_exc()
             click.echo(f"error: {error}", err=True)
             sys.exit(1)
 

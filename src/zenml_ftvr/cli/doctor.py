@@ -97,9 +97,11 @@ def _zenml_keys(content: dict[str, Any]) -> Iterator[Finding]:
     fields = sorted(StepConfigurationUpdate.model_fields)
     for name, settings in steps.items():
         if name not in step_names():
-            yield Finding(
-                False, f"steps.{name} is no step of ours.{name_or_guess(name, step_names())}"
-            )
+            guess = name_or_guess(str(name), step_names())
+            yield Finding(False, f"steps.{name} is no step of the pipeline.{guess}")
+        if not isinstance(settings or {}, dict):
+            yield Finding(False, f"steps.{name} is {settings!r:.60}; it must be a mapping.")
+            continue
         for key in settings or {}:
             if key not in fields:
                 yield Finding(

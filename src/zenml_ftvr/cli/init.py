@@ -88,7 +88,7 @@ def write_configuration(
         for given in (text_column, label_column):
             if given is not None and given not in names:
                 raise DataError(f"{data}: column '{given}' is absent; columns: {', '.join(names)}.")
-        text_column, why_text = _text_column(data, names, text_column, encoding)
+        text_column, why_text = _text_column(data, names, text_column, label_column, encoding)
         label_column, why_label = _label_column(data, names, text_column, label_column, encoding)
         lines += [f"text column '{text_column}': {why_text}"]
         lines += [f"label column '{label_column}': {why_label}"]
@@ -110,19 +110,22 @@ def _scalar(value: str) -> str:
     return (
         yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**6)
         .split("\n...", 1)[0]
-        .strip()
+        .removesuffix("\n")
     )
 
 
-def _text_column(data: str, names: list[str], given: str | None, encoding: str) -> tuple[str, str]:
+def _text_column(
+    data: str, names: list[str], given: str | None, label_column: str | None, encoding: str
+) -> tuple[str, str]:
     if given is not None:
         return given, "as given"
-    for name in names:
+    others = [name for name in names if name != label_column]
+    for name in others:
         if name.lower() in TEXT_NAMES:
             return name, "by its name"
-    lengths = {name: _mean_length(values) for name, values in _columns(data, names, encoding)}
-    longest = max(lengths, key=lambda name: lengths[name])
-    if lengths[longest] == 0:
+    lengths = {name: _mean_length(values) for name, values in _columns(data, others, encoding)}
+    longest = max(lengths, key=lambda name: lengths[name], default="")
+    if not lengths.get(longest):
         raise DataError(f"{data}: no column holds text; columns: {', '.join(names)}.")
     return longest, f"its texts are the longest, {lengths[longest]:.0f} characters on average"
 

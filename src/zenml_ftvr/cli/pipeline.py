@@ -40,6 +40,4 @@ def required_parameters() -> list[str]:
 
 def step_names() -> list[str]:
     """The steps that `steps.*` of a configuration may name."""
-    from zenml_ftvr import steps
-
-    return sorted(steps.__all__)
+    return sorted(step.name for step in _pipeline().depends_on)

@@ -18,12 +18,13 @@ from zenml_ftvr.values import (
     Ledger,
     TrainingPlan,
 )
+from zenml_ftvr.values.words import duration
 
 __all__ = ["PricedArm", "hours_left", "price_arm"]
 
 PLANNED_SHARE = 0.9
-"""Of the time left, what a shortened plan may fill. Predictions from the calibration were off by up
-to a tenth where we measured (benchmarks/results/predictions.json); the clock is the last resort."""
+"""Of the time left, what a shortened plan may fill. How far predictions were off is measured by
+benchmarks/predictions.py; the clock is the last resort."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +54,8 @@ def hours_left(budget: Budget, hardware: Hardware, spent: Ledger) -> float:
     left = min(limits) - spent.hours
     if left <= 0:
         raise BudgetError(
-            f"measuring alone took {spent.hours * 3600:.0f} s, and the budget is "
-            f"{min(limits) * 3600:.0f} s. Raise it, or offer fewer approaches."
+            f"measuring alone took {duration(spent.hours * 3600)}, and the budget is "
+            f"{duration(min(limits) * 3600)}. Raise it, or offer fewer approaches."
         )
     return left
 
@@ -135,9 +136,10 @@ def _training_seconds(arm: ArmCalibration, basis: PlanBasis, steps: int) -> floa
     facts = basis.facts
     match arm.kind:
         case "baseline":
-            return arm.setup_seconds + arm.seconds_per_step
+            return arm.seconds_per_step + arm.save_seconds
         case "head":
-            batches = (facts.n_train + facts.n_validation) / arm.batch_size
+            n_rows = facts.n_train - basis.n_encoded + facts.n_validation
+            batches = n_rows / arm.batch_size
             return arm.setup_seconds + batches * arm.seconds_per_step
         case "full" | "lora" | "scratch":
             # Looks at the validation split, each with a checkpoint at worst, and the last save.
@@ -163,7 +165,7 @@ def _problems(
         wanted = ample_steps(approach, basis.facts.n_train)
         least = f" even at {min_epochs(approach):g} epochs" if steps < wanted else ""
         problems.append(
-            f"Needs about {total / 3600:.3g} h{least}; the budget leaves {left / 3600:.3g} h."
+            f"Needs about {duration(total)}{least}; the budget leaves {duration(left)}."
         )
     if cost.peak_memory_gib > hardware.training_memory_gib:
         problems.append(

@@ -49,6 +49,8 @@ class PlanBasis:
     labels: tuple[str, ...]
     facts: TrainingFacts
     seed: int
+    n_encoded: int = 0
+    """Training rows whose features are at hand, from the cross-validation of `head`."""
 
 
 def training_facts(profile: DataProfile, task: TextClassification) -> TrainingFacts:

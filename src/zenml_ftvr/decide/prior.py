@@ -19,6 +19,7 @@ from zenml_ftvr.values import (
     PairedDifference,
     ScreeningEvidence,
 )
+from zenml_ftvr.values.words import metric_words
 
 __all__ = ["SMALLEST_PUBLISHED_ROWS", "Order", "Situation", "order_arms"]
 
@@ -140,7 +141,7 @@ def _reasons(
         )
     measured = (
         f"{difference.mean:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}] "
-        f"{_metric_words(difference.metric)} on the same {difference.n_rows:,} cross-validated rows"
+        f"{metric_words(difference.metric)} on the same {difference.n_rows:,} cross-validated rows"
     )
     match situation:
         case "transfers":
@@ -179,10 +180,6 @@ def _tokenizer_words(profile: DataProfile) -> tuple[str, ...]:
         f"Its tokenizer makes {profile.tokens.pieces_per_word:.1f} pieces of a word, "
         f"{profile.tokens.unknown_share:.1%} of them unknown.",
     )
-
-
-def _metric_words(metric: Metric) -> str:
-    return {"accuracy": "accuracy", "macro_f1": "macro-F1"}[metric]
 
 
 def _evidence(

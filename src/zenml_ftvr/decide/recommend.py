@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import assert_never
 
-from zenml_ftvr.approaches import NEURAL_LOOP, describe
+from zenml_ftvr.approaches import NEURAL_LOOP
 from zenml_ftvr.decide.cost import PricedArm, hours_left, price_arm
 from zenml_ftvr.decide.plan import PlanBasis
 from zenml_ftvr.decide.prior import Order, order_arms
@@ -23,6 +24,7 @@ from zenml_ftvr.values import (
     Request,
     ScreeningEvidence,
 )
+from zenml_ftvr.values.words import metric_words
 
 __all__ = ["recommend"]
 
@@ -43,6 +45,8 @@ def recommend(
     """
     ledger = _ledger(calibration, evidence)
     left = hours_left(request.budget, calibration.hardware, ledger) * 3600
+    if evidence.measured_for("head") is not None:
+        basis = dataclasses.replace(basis, n_encoded=profile.n_train)
     baseline = price_arm(Baseline(), basis, calibration, left, 0.0)
     baseline_seconds = 0.0 if baseline.cost is None else baseline.cost.hours * 3600
     priced = {
@@ -198,8 +202,8 @@ def _verdict(choice: Kind, order: Order, evidence: ScreeningEvidence, request: R
     scored = ""
     if measured is not None:
         score = measured.score(request.task.metric)
-        name = "accuracy" if score.metric == "accuracy" else "macro-F1"
-        scored = f", {name} {score.value:.3f} [{score.low:.3f}, {score.high:.3f}] cross-validated"
+        name = metric_words(score.metric)
+        scored = f"{name} {score.value:.3f} [{score.low:.3f}, {score.high:.3f}], cross-validated"
     match choice:
         case "baseline":
             why = {
@@ -208,9 +212,14 @@ def _verdict(choice: Kind, order: Order, evidence: ScreeningEvidence, request: R
                 "does not transfer": f"{model}'s features do worse",
                 "unmeasured": "nothing else was measured",
             }[order.situation]
-            return f"Leave the neural network alone: {describe(choice)} will do{scored}; {why}."
+            reach = f"reach {scored}" if scored else "will do"
+            return (
+                f"Leave the neural network alone: word counts and logistic regression {reach}; "
+                f"{why}."
+            )
         case "head":
-            return f"Keep {model} frozen and train a linear head on its features{scored}."
+            reach = f": {scored}" if scored else ""
+            return f"Keep {model} frozen and train a linear head on its features{reach}."
         case "full":
             return (
                 f"Fine-tune all of {model}: its features already beat word counts, and published "

@@ -3,7 +3,7 @@
 from zenml_ftvr.materializers.folders import (
     DatasetMaterializer,
     TrainedModelMaterializer,
-    new_work_folder,
+    work_folder,
 )
 from zenml_ftvr.materializers.values import (
     CalibrationMaterializer,
@@ -19,5 +19,5 @@ __all__ = [
     "EvaluationMaterializer",
     "RecommendationMaterializer",
     "TrainedModelMaterializer",
-    "new_work_folder",
+    "work_folder",
 ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import tempfile
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 from zenml.artifact_stores import BaseArtifactStore, LocalArtifactStore
@@ -20,18 +22,27 @@ from zenml_ftvr.materializers.values import page, read_value, write_value
 from zenml_ftvr.models import cache_folder
 from zenml_ftvr.values import TrainedModel
 
-__all__ = ["DatasetMaterializer", "TrainedModelMaterializer", "new_work_folder"]
+__all__ = ["DatasetMaterializer", "TrainedModelMaterializer", "work_folder"]
 
 FILES_FOLDER = "files"
 SAMPLE_ROWS = 8  # of each split, on the data set's page
 CHUNK_BYTES = 2**22  # read and written at a time
 
 
-def new_work_folder() -> Path:
-    """A fresh folder for a model on its way into the artifact store, which takes it over."""
+@contextlib.contextmanager
+def work_folder() -> Iterator[Path]:
+    """A fresh folder for files on their way into the artifact store, which takes it over.
+
+    It is removed where the body fails.
+    """
     parent = cache_folder() / "work"
     parent.mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(dir=parent))
+    folder = Path(tempfile.mkdtemp(dir=parent))
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _is_work_folder(folder: Path) -> bool:
@@ -42,16 +53,29 @@ def _put(folder: Path, uri: str, store: BaseArtifactStore) -> None:
     """Bring every file below `folder` to `uri`; our own work folder is moved where it can be."""
     if isinstance(store, LocalArtifactStore) and _is_work_folder(folder):
         shutil.move(folder, uri)
-        return
-    for file in sorted(folder.rglob("*")):
-        if not file.is_file():
-            continue
-        target = PurePosixPath(uri) / file.relative_to(folder).as_posix()
-        store.makedirs(str(target.parent))
-        with file.open("rb") as source, store.open(str(target), "wb") as sink:
-            shutil.copyfileobj(source, sink, CHUNK_BYTES)
+    else:
+        _copy(folder, uri, store)
     if _is_work_folder(folder):
-        shutil.rmtree(folder)
+        _remove_work_folder(folder)
+
+
+def _copy(folder: Path, uri: str, store: BaseArtifactStore) -> None:
+    store.makedirs(uri)
+    for entry in sorted(folder.iterdir()):
+        target = f"{uri}/{entry.name}"
+        if entry.is_dir():
+            _copy(entry, target, store)
+            continue
+        with entry.open("rb") as source, store.open(target, "wb") as sink:
+            shutil.copyfileobj(source, sink, CHUNK_BYTES)
+
+
+def _remove_work_folder(folder: Path) -> None:
+    """All of it: what was brought may lie below it, and may have been moved."""
+    work = cache_folder() / "work"
+    own = work / folder.relative_to(work).parts[0]
+    if own.exists():
+        shutil.rmtree(own)
 
 
 def _here(uri: str, store: BaseArtifactStore) -> Path:
@@ -93,9 +117,10 @@ class DatasetMaterializer(BaseMaterializer):
 
     def save(self, data: Dataset) -> None:
         """Write the three splits."""
-        folder = new_work_folder()
-        write_dataset(data, folder)
-        _put(folder, f"{self.uri}/{FILES_FOLDER}", self.artifact_store)
+        with work_folder() as work:
+            folder = work / "dataset"  # else its mode would be that of a temporary folder
+            write_dataset(data, folder)
+            _put(folder, f"{self.uri}/{FILES_FOLDER}", self.artifact_store)
 
     def load(self, data_type: type[Any]) -> Dataset:
         """Read the three splits; files that were changed are refused."""

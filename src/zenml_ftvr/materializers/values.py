@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import PurePosixPath
 from typing import Any, ClassVar
 
 from pydantic import TypeAdapter
@@ -38,14 +37,14 @@ def write_value(materializer: BaseMaterializer, value: Any, kind: type[Any]) -> 
         "type": kind.__name__,
         "value": TypeAdapter(kind).dump_python(value, mode="json"),
     }
-    path = str(PurePosixPath(materializer.uri) / VALUE_FILE)
+    path = f"{materializer.uri}/{VALUE_FILE}"
     with materializer.artifact_store.open(path, "w") as stream:
         stream.write(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=True))
 
 
 def read_value(materializer: BaseMaterializer, kind: type[Any]) -> Any:
     """Read back what `write_value` wrote; a newer schema is refused with the next move."""
-    path = str(PurePosixPath(materializer.uri) / VALUE_FILE)
+    path = f"{materializer.uri}/{VALUE_FILE}"
     with materializer.artifact_store.open(path, "r") as stream:
         content = json.loads(stream.read())
     if content["schema_version"] > SCHEMA_VERSION:
@@ -58,7 +57,7 @@ def read_value(materializer: BaseMaterializer, kind: type[Any]) -> Any:
 
 def page(materializer: BaseMaterializer, html: str) -> dict[str, VisualizationType]:
     """Write a page for the dashboard beside the artifact."""
-    path = str(PurePosixPath(materializer.uri) / PAGE_FILE)
+    path = f"{materializer.uri}/{PAGE_FILE}"
     with materializer.artifact_store.open(path, "w") as stream:
         stream.write(html)
     return {path: VisualizationType.HTML}

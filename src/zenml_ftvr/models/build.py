@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from zenml_ftvr.approaches import lora, scratch
 from zenml_ftvr.errors import ModelError
+from zenml_ftvr.models.pretrained import HEAD_NAMES, load_base
 from zenml_ftvr.models.quiet import quiet
 from zenml_ftvr.models.resolve import ResolvedModel, load_tokenizer
 from zenml_ftvr.values import Full, Lora, Scratch, TrainingPlan
@@ -70,29 +71,13 @@ def _label_maps(labels: Sequence[str]) -> dict[str, Any]:
 
 
 def _pretrained(plan: TrainingPlan, base: ResolvedModel) -> Trainable:
-    import torch
     from transformers import AutoModelForSequenceClassification
 
-    try:
-        with quiet():
-            model = AutoModelForSequenceClassification.from_pretrained(
-                base.folder, dtype=torch.float32, **_label_maps(plan.labels)
-            )
-    except (ValueError, OSError, RuntimeError) as error:
-        raise ModelError(
-            f"base model '{base.source.name}' in {base.folder} does not load as a text "
-            f"classifier: {error}"
-        ) from error
+    model = load_base(AutoModelForSequenceClassification, base.folder, **_label_maps(plan.labels))
     tokenizer = load_tokenizer(base.folder)
     if model.config.pad_token_id is None:
-        if tokenizer.pad_token_id is None:
-            tokenizer.pad_token = tokenizer.eos_token
         model.config.pad_token_id = tokenizer.pad_token_id
     return Trainable(model=model, tokenizer=tokenizer)
-
-
-HEAD_NAMES = ("classifier", "score", "pre_classifier")
-"""What transformers calls the classification head of its encoders and decoders."""
 
 
 def _with_adapters(trainable: Trainable, approach: Lora) -> Trainable:
@@ -113,7 +98,9 @@ def _with_adapters(trainable: Trainable, approach: Lora) -> Trainable:
         target_modules="all-linear",
         modules_to_save=heads,  # PEFT loses a head that is not named here
     )
-    return Trainable(model=get_peft_model(trainable.model, config), tokenizer=trainable.tokenizer)
+    with quiet():
+        model = get_peft_model(trainable.model, config)
+    return Trainable(model=model, tokenizer=trainable.tokenizer)
 
 
 def train_tokenizer(
@@ -129,13 +116,24 @@ def train_tokenizer(
     from transformers import PreTrainedTokenizerFast
 
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-    tokenizer = Tokenizer(WordPiece(unk_token="[UNK]"))  # noqa: S106  (a token of text)
-    tokenizer.normalizer = BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = BertPreTokenizer()
+    normalizer, pre_tokenizer = BertNormalizer(lowercase=True), BertPreTokenizer()
+    # The library numbers the letters that continue a word in the order of a hash table, another in
+    # every process, and breaks ties by number. Named first, they give equal texts equal pieces.
+    letters = sorted(normalizer.normalize_str("".join(sorted(set().union(*texts)))))
+    continuing = [
+        f"##{letter}"
+        for letter in dict.fromkeys(letters)
+        if pre_tokenizer.pre_tokenize_str(f"a{letter}")[0][0] == f"a{letter}"
+    ]
     trainer = WordPieceTrainer(
-        vocab_size=vocabulary_size, special_tokens=special, show_progress=False
+        vocab_size=vocabulary_size, special_tokens=special + continuing, show_progress=False
     )
-    tokenizer.train_from_iterator(texts, trainer)
+    counted = Tokenizer(WordPiece(unk_token="[UNK]"))  # noqa: S106  (a token of text)
+    counted.normalizer, counted.pre_tokenizer = normalizer, pre_tokenizer
+    counted.train_from_iterator(texts, trainer)
+    tokenizer = Tokenizer(WordPiece(counted.get_vocab(), unk_token="[UNK]"))  # noqa: S106
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, pre_tokenizer
+    tokenizer.add_special_tokens(special)
     tokenizer.post_processor = TemplateProcessing(
         single="[CLS] $A [SEP]",
         special_tokens=[(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")],

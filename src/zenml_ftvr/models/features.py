@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zenml_ftvr.approaches import head
-from zenml_ftvr.models.quiet import quiet
+from zenml_ftvr.models.pretrained import load_base
 from zenml_ftvr.models.resolve import ResolvedModel, load_tokenizer
 from zenml_ftvr.tasks.text_classification import encode
 
@@ -63,11 +63,9 @@ class Encoder:
 
 def load_encoder(folder: Path, max_length: int, device: str) -> Encoder:
     """The encoder of a model folder, in evaluation mode."""
-    import torch
     from transformers import AutoModel
 
-    with quiet():
-        model = AutoModel.from_pretrained(folder, dtype=torch.float32).to(device).eval()
+    model = load_base(AutoModel, folder).to(device).eval()
     return Encoder(model, load_tokenizer(folder), max_length)
 
 
@@ -104,7 +102,8 @@ def cached_features(
     folder = cache_folder() / "features"
     path = folder / f"{key.hexdigest()[:32]}.npy"
     if path.exists():
-        with contextlib.suppress(ValueError, OSError):  # a damaged file is computed again
+        # A damaged file is computed again; numpy calls an empty one an end of file.
+        with contextlib.suppress(ValueError, OSError, EOFError):
             stored: npt.NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
             if stored.shape[0] == len(texts):
                 return stored

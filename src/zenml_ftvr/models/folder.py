@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from zenml_ftvr.errors import ModelError
 from zenml_ftvr.models.quiet import quiet
+from zenml_ftvr.models.resolve import absolute
 from zenml_ftvr.values import KINDS, Kind, ModelSource, TrainingPlan
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ class Manifest:
 def _write_manifest(plan: TrainingPlan, folder: Path) -> None:
     base = None
     if plan.model is not None:
-        base = {"name": plan.model.name, "revision": plan.model.revision}
+        base = dataclasses.asdict(absolute(plan.model))
     content = {
         "schema_version": SCHEMA_VERSION,
         "kind": plan.kind,
@@ -63,7 +65,8 @@ def _write_manifest(plan: TrainingPlan, folder: Path) -> None:
         "base": base,
         "base_fingerprint": plan.model_fingerprint,
     }
-    (folder / MANIFEST_FILE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    # ASCII, so that a reader need not know the encoding.
+    (folder / MANIFEST_FILE).write_text(json.dumps(content, indent=2) + "\n", encoding="ascii")
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, assert_never
+from zipfile import BadZipFile
 
 from zenml_ftvr.errors import DataError, ModelError
 from zenml_ftvr.models.features import Encoder, load_encoder
 from zenml_ftvr.models.folder import BASELINE_FILE, HEAD_FILE, Manifest, read_manifest
+from zenml_ftvr.models.pretrained import load_base, load_whole
 from zenml_ftvr.models.quiet import quiet
 from zenml_ftvr.models.resolve import load_tokenizer, resolve
 from zenml_ftvr.tasks.text_classification import encode
@@ -96,7 +99,7 @@ class LoadedModel:
 
 
 def _text_of(row: str | Mapping[str, Any], index: int) -> str:
-    text = row if isinstance(row, str) else row.get("text")
+    text = row.get("text") if isinstance(row, Mapping) else row
     if not isinstance(text, str):
         raise DataError(
             f"row {index} holds no text ({row!r:.80}). Give strings, or mappings with a string "
@@ -107,15 +110,27 @@ def _text_of(row: str | Mapping[str, Any], index: int) -> str:
 
 def load(path: str | Path) -> LoadedModel:
     """Load the folder of a trained model; `ModelError` says what is missing and what to do."""
+    from safetensors import SafetensorError
+
     folder = Path(path).expanduser()
     manifest = read_manifest(folder)
+    try:
+        return LoadedModel(manifest, _scorer(folder, manifest))
+    except (OSError, ValueError, SafetensorError, BadZipFile) as error:
+        raise ModelError(
+            f"{folder} is not a whole '{manifest.kind}' model ({error}). Copy all of its files "
+            f"again, or train it again."
+        ) from error
+
+
+def _scorer(folder: Path, manifest: Manifest) -> _Scorer:
     match manifest.kind:
         case "baseline":
-            return LoadedModel(manifest, _BaselineScorer(folder, len(manifest.labels)))
+            return _BaselineScorer(folder, len(manifest.labels))
         case "head":
-            return LoadedModel(manifest, _HeadScorer(folder, manifest))
+            return _HeadScorer(folder, manifest)
         case "full" | "scratch" | "lora":
-            return LoadedModel(manifest, _ClassifierScorer(folder, manifest))
+            return _ClassifierScorer(folder, manifest)
         case _:
             assert_never(manifest.kind)
 
@@ -195,15 +210,12 @@ class _ClassifierScorer:
 
 
 def _classifier(folder: Path) -> Any:
-    import torch
     from transformers import AutoModelForSequenceClassification
 
-    with quiet():
-        return AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32)
+    return load_whole(AutoModelForSequenceClassification, folder)
 
 
 def _with_base(folder: Path, manifest: Manifest) -> Any:
-    import torch
     from peft import PeftModel
     from transformers import AutoModelForSequenceClassification
 
@@ -216,12 +228,18 @@ def _with_base(folder: Path, manifest: Manifest) -> Any:
             f"'{manifest.base.name}' now has {base.fingerprint}. Pin base_model.revision, or "
             f"train again."
         )
-    tokenizer = load_tokenizer(folder)
+    model = load_base(
+        AutoModelForSequenceClassification,
+        base.folder,
+        num_labels=len(manifest.labels),
+        pad_token_id=load_tokenizer(folder).pad_token_id,
+    )
     with quiet():
-        model = AutoModelForSequenceClassification.from_pretrained(
-            base.folder,
-            dtype=torch.float32,
-            num_labels=len(manifest.labels),
-            pad_token_id=tokenizer.pad_token_id,
-        )
-        return PeftModel.from_pretrained(model, folder)
+        warnings.filterwarnings("error", message="Found missing adapter keys")
+        try:
+            return PeftModel.from_pretrained(model, folder)
+        except (UserWarning, KeyError) as error:  # an adapter's layer, the head
+            raise ModelError(
+                f"{folder} lacks weights of its adapter: {error}. They would start from random; "
+                f"copy or train the model again."
+            ) from error

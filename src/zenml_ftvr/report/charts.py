@@ -12,7 +12,8 @@ __all__ = ["Interval", "Series", "interval_chart", "line_chart", "pair_chart"]
 
 WIDTH = 640
 NAME_WIDTH = 150  # for names at the left of a row
-NAME_CHARACTERS = 20  # that fit into it at 13 px
+WIDE_NAME_WIDTH = 205  # for names of two parts
+CHARACTER = 7.2  # widths of one at 13 px, at most, of the fonts that the page asks for
 ROW = 30
 COLOURS = ("var(--s1)", "var(--s2)", "var(--s3)", "var(--s4)")
 
@@ -47,8 +48,10 @@ def _text(x: float, y: float, text: str, anchor: str = "start", muted: bool = Fa
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{style}>{escape(text)}</text>'
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= NAME_CHARACTERS else name[: NAME_CHARACTERS - 1] + "…"
+def _short(name: str, width: float = NAME_WIDTH) -> str:
+    """As much of a name as fits into `width`."""
+    fits = int(width / CHARACTER)
+    return name if len(name) <= fits else name[: fits - 1] + "…"
 
 
 def _ticks(low: float, high: float, wanted: int = 5) -> list[float]:
@@ -117,7 +120,7 @@ def pair_chart(
     if not rows:
         return ""
     most = max(value for _, first, second, _ in rows for value in (first or 0.0, second))
-    left, right, top = NAME_WIDTH + 20, WIDTH - 150, 26
+    left, right, top = WIDE_NAME_WIDTH, WIDTH - 150, 26
     scale = (right - left) / most if most > 0 else 0.0
     parts = [
         f'<rect x="{left}" y="2" width="12" height="12" fill="var(--line)" '
@@ -128,7 +131,7 @@ def pair_chart(
     height = 34
     for index, (name, predicted, actual, text) in enumerate(rows):
         y = top + height * index
-        parts.append(_text(0, y + 17, _short(name)))
+        parts.append(_text(0, y + 17, _short(name, WIDE_NAME_WIDTH)))
         if predicted is not None:
             parts.append(
                 f'<rect x="{left}" y="{y}" width="{max(1.0, predicted * scale):.1f}" height="10" '
@@ -156,7 +159,7 @@ def line_chart(title: str, series: Sequence[Series], x_name: str) -> str:
     ys = [point[1] for one in drawn for point in one.points]
     x_low, x_high = min(0.0, *xs), max(xs)
     y_low, y_high = min(ys), max(ys)
-    pad = 0.05 * (y_high - y_low) or 0.05
+    pad = 0.05 * (y_high - y_low) or 0.05 * max(1.0, abs(y_high))
     y_low, y_high = y_low - pad if y_low < 0 else max(0.0, y_low - pad), y_high + pad
     left, right, top, bottom = 48, WIDTH - 16, 30, 236
 

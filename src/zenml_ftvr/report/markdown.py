@@ -77,7 +77,7 @@ def render_markdown(
     differences = _list(
         [
             f"{w.approach_name(one.first)} minus {w.approach_name(one.second).lower()}, "
-            f"{w.metric_name(one.metric).lower()}: {w.difference_text(one)}, "
+            f"{w.metric_words(one.metric)}: {w.difference_text(one)}, "
             f"{'significant' if one.is_significant else 'within chance'}."
             for one in evaluation.differences
         ]

@@ -29,7 +29,7 @@ li{margin:.25rem 0;overflow-wrap:anywhere}
 .verdict{font-size:1.6rem;line-height:1.3;font-weight:650;margin:.25rem 0 1.25rem;
 overflow-wrap:anywhere}
 .muted{color:var(--muted)}.small{font-size:.875rem}.good{color:var(--good)}.warn{color:var(--warn)}
-.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(10.5rem,1fr));gap:.75rem;
+.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(14rem,1fr));gap:.75rem;
 margin:1rem 0}
 .fact{background:var(--card);border-radius:.5rem;padding:.75rem .9rem;min-width:0}
 .fact b{display:block;font-size:1.25rem;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
@@ -47,8 +47,8 @@ tr td:first-child,tr th:first-child{padding-left:.6rem}
 .callout{border-left:3px solid var(--warn);background:var(--card);padding:.6rem .9rem;
 margin:.75rem 0;
 border-radius:0 .4rem .4rem 0}
-pre{background:var(--card);border-radius:.5rem;padding:.8rem 1rem;overflow-x:auto;font-size:.86rem;
-line-height:1.45}
+pre{background:var(--card);border-radius:.5rem;padding:.8rem 1rem;font-size:.86rem;
+line-height:1.45;white-space:pre-wrap;overflow-wrap:anywhere}
 code{font-family:ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace}
 .chart{overflow-x:auto;margin:.75rem 0}.chart svg{display:block;width:100%;min-width:32rem;
 max-width:46rem;
@@ -56,8 +56,11 @@ height:auto}svg text{fill:var(--ink);
 font:13px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
 svg .muted{fill:var(--muted)}svg .grid{stroke:var(--line)}
 .bar{background:var(--s1);height:.7rem;border-radius:.2rem;min-width:2px}
-.heat td,.heat th{padding:.3rem .45rem;border:1px solid var(--line);text-align:right}
-.heat th{max-width:9rem;overflow:hidden;text-overflow:ellipsis}
+.heat{width:auto}.heat td,.heat th{padding:.3rem .4rem;border:1px solid var(--line);
+text-align:right}
+.heat td{min-width:2.1rem}.heat th{max-width:12rem;overflow:hidden;text-overflow:ellipsis}
+.heat thead th{writing-mode:vertical-rl;transform:rotate(180deg);text-align:left;max-height:9rem;
+vertical-align:bottom;padding:.4rem .3rem;border-width:0}
 details{margin:.5rem 0}summary{cursor:pointer;color:var(--accent)}
 footer{margin-top:3rem;color:var(--muted);font-size:.85rem}
 @media (max-width:40rem){main{padding:1.25rem .9rem 3rem}.verdict{font-size:1.3rem}}

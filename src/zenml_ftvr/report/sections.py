@@ -90,7 +90,7 @@ def ranking(recommendation: Recommendation) -> str:
     rows = [_rank_row(place, arm) for place, arm in enumerate(recommendation.arms, start=1)]
     measured = [arm for arm in recommendation.arms if arm.forecast.score is not None]
     chart = interval_chart(
-        f"Cross-validated {w.metric_name(recommendation.metric).lower()} with 95 % intervals",
+        f"Cross-validated {w.metric_words(recommendation.metric)} with 95 % intervals",
         [
             Interval(w.approach_name(arm.kind), score.value, score.low, score.high)
             for arm in measured
@@ -105,7 +105,7 @@ def ranking(recommendation: Recommendation) -> str:
         + paragraphs([*arm.reasons, *arm.forecast.evidence, *_plan_reasons(arm)])
         for arm in recommendation.arms
     )
-    name = w.metric_name(recommendation.metric).lower()
+    name = w.metric_words(recommendation.metric)
     return (
         f'<p class="small muted">Scores are {name}, cross-validated on the training rows with 95 % '
         f"intervals. Arms without one were not trained yet: their place follows from published "
@@ -249,7 +249,7 @@ def results(evaluation: Evaluation) -> str:
     against = "".join(
         f"<li>{w.escape(w.approach_name(one.first))} minus "
         f"{w.escape(w.approach_name(one.second).lower())}, "
-        f"{w.escape(w.metric_name(one.metric).lower())}: {w.escape(w.difference_text(one))}, "
+        f"{w.escape(w.metric_words(one.metric))}: {w.escape(w.difference_text(one))}, "
         f"{'significant' if one.is_significant else 'within chance'} on the same "
         f"{w.count(one.n_rows)} rows.</li>"
         for one in evaluation.differences
@@ -260,7 +260,7 @@ def results(evaluation: Evaluation) -> str:
         + table(header, rows, numeric=frozenset({3}), chosen=0)
         + chart
         + (f"<ul>{against}</ul>" if against else "")
-        + f"<h3>Classes, {w.escape(w.approach_name(chosen.kind).lower())}</h3>"
+        + f"<h3>Classes: {w.escape(w.approach_name(chosen.kind))}</h3>"
         + _classes(chosen)
         + "<h3>What is taken for what</h3>"
         + _confusions(chosen)
@@ -350,7 +350,7 @@ def data(profile: DataProfile) -> str:
         (
             w.count(profile.n_duplicates),
             "repeated texts",
-            f"{w.count(profile.n_conflicts)} texts under more than one label",
+            f"under more than one label: {w.count(profile.n_conflicts)}",
         ),
     ]
     if profile.tokens is not None:
@@ -431,7 +431,7 @@ def _tracked(model: TrainedModel) -> str:
         return "not tracked"
     if tracked.url is not None:
         return f"{tracked.name}: {tracked.url}"
-    return f"{tracked.name}, offline; upload it with: wandb sync {tracked.offline_folder}"
+    return f"{tracked.name}, offline; upload it with: {tracked.sync_command}"
 
 
 def provenance(

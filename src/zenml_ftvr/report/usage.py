@@ -61,11 +61,11 @@ def usage_lines(model: TrainedModel, path: str) -> tuple[str, str]:
                 f"folder = {folder}\n"
                 f'about = json.loads((pathlib.Path(folder) / "ftvr.json").read_text())\n'
                 f"config = PeftConfig.from_pretrained(folder)\n"
+                f"tokenizer = AutoTokenizer.from_pretrained(folder)\n"
                 f"base = AutoModelForSequenceClassification.from_pretrained(\n"
                 f"    config.base_model_name_or_path, revision=config.revision,\n"
-                f"    num_labels={len(model.plan.labels)})\n"
+                f"    num_labels={len(model.plan.labels)}, pad_token_id=tokenizer.pad_token_id)\n"
                 f"model = PeftModel.from_pretrained(base, folder).eval()\n"
-                f"tokenizer = AutoTokenizer.from_pretrained(folder)\n"
                 f'batch = tokenizer(["a text", "another"], padding=True, truncation=True,\n'
                 f'                  max_length=about["max_length"], return_tensors="pt")\n'
                 f"with torch.no_grad():\n"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import html
 import math
-from typing import assert_never
 
 from zenml_ftvr.approaches import describe
 from zenml_ftvr.values import Kind, Metric, PairedDifference, Score
+from zenml_ftvr.values.words import duration, metric_words
 
 __all__ = [
     "APPROACH_NAMES",
@@ -19,6 +19,7 @@ __all__ = [
     "escape",
     "gib",
     "metric_name",
+    "metric_words",
     "number",
     "score_text",
     "size",
@@ -50,14 +51,9 @@ def what_trains(kind: Kind) -> str:
 
 
 def metric_name(metric: Metric) -> str:
-    """As a table calls it."""
-    match metric:
-        case "accuracy":
-            return "Accuracy"
-        case "macro_f1":
-            return "Macro-F1"
-        case _:
-            assert_never(metric)
+    """As a heading calls it."""
+    words = metric_words(metric)
+    return words[0].upper() + words[1:]
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -73,19 +69,6 @@ def score_text(score: Score) -> str:
 def difference_text(difference: PairedDifference) -> str:
     """A signed difference with its interval."""
     return f"{difference.mean:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
-
-
-def duration(seconds: float | None) -> str:
-    """41 s, 3.2 min, 1.4 h."""
-    if seconds is None or not math.isfinite(seconds):
-        return "–"
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.1f} min"
-    return f"{seconds / 3600:.1f} h"
 
 
 def dollars(usd: float | None) -> str:

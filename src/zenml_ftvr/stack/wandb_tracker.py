@@ -2,10 +2,10 @@
 
 import importlib.metadata
 import os
+import shlex
 from typing import TYPE_CHECKING, Any, cast
 
 import wandb
-from zenml.constants import METADATA_EXPERIMENT_TRACKER_URL
 from zenml.integrations.wandb.experiment_trackers import WandbExperimentTracker
 from zenml.integrations.wandb.experiment_trackers.run_initialization import (
     build_wandb_initialization,
@@ -52,8 +52,15 @@ class WandbTracker(WandbExperimentTracker):
 
     def prepare_step_run(self, info: "StepRunInfo") -> None:
         """Open the run."""
-        settings = cast(WandbTrackerSettings, self.get_settings(info))
         self._own_key = os.environ.get(API_KEY)
+        try:
+            self._open(info)
+        except BaseException:  # ZenML cleans up only what was prepared
+            self._put_own_key_back()
+            raise
+
+    def _open(self, info: "StepRunInfo") -> None:
+        settings = cast(WandbTrackerSettings, self.get_settings(info))
         if self.config.api_key:
             os.environ[API_KEY] = self.config.api_key
         arguments: dict[str, Any] = build_wandb_initialization(
@@ -65,25 +72,32 @@ class WandbTracker(WandbExperimentTracker):
         self._initialize_wandb(info=info, **arguments)
 
     def get_step_run_metadata(self, info: "StepRunInfo") -> dict[str, MetadataType]:
-        """As ZenML's own, but an offline run has a folder and no link."""
-        metadata = super().get_step_run_metadata(info)
+        """As ZenML's own for an online run; an offline run has a folder, and no link is made up."""
         run = wandb.run
-        if run is not None and run.url is not None:
-            return metadata
-        for name in (METADATA_EXPERIMENT_TRACKER_URL, "wandb_url"):
-            metadata.pop(name, None)
-        folder = None if run is None or run.disabled else offline_folder(run)
-        if folder is not None:
-            metadata["wandb_offline_folder"] = folder
-            metadata["wandb_sync_command"] = f"wandb sync {folder}"
-        return metadata
+        if run is None or run.disabled:
+            return {}
+        if not run.offline:
+            return super().get_step_run_metadata(info)
+        folder = str(offline_folder(run))
+        return {
+            "wandb_run_name": run.name or run.id,
+            "wandb_run_id": run.id,
+            "wandb_project": run.project,
+            "wandb_group": run.group,
+            "wandb_job_type": run.job_type or "",
+            "wandb_offline_folder": folder,
+            "wandb_sync_command": f"wandb sync {shlex.quote(folder)}",
+        }
 
     def cleanup_step_run(self, info: "StepRunInfo", step_failed: bool) -> None:
         """Finish the run; the user's own key is put back."""
         try:
             super().cleanup_step_run(info, step_failed)
         finally:
-            if self._own_key is None:
-                os.environ.pop(API_KEY, None)
-            else:
-                os.environ[API_KEY] = self._own_key
+            self._put_own_key_back()
+
+    def _put_own_key_back(self) -> None:
+        if self._own_key is None:
+            os.environ.pop(API_KEY, None)
+        else:
+            os.environ[API_KEY] = self._own_key

@@ -13,7 +13,7 @@ from zenml.config.cache_policy import CachePolicy
 import zenml_ftvr
 from zenml_ftvr.hardware import detect, installed_versions
 
-__all__ = ["CACHE_POLICY", "MEASURED_CACHE_POLICY", "code_and_versions", "code_and_machine"]
+__all__ = ["CACHE_POLICY", "MEASURED_CACHE_POLICY", "code_and_machine", "code_and_versions"]
 
 
 @functools.cache

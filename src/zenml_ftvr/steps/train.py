@@ -9,7 +9,7 @@ from zenml_ftvr.api import plan_for
 from zenml_ftvr.data import Dataset
 from zenml_ftvr.errors import TrainingError
 from zenml_ftvr.hardware import detect, installed_versions
-from zenml_ftvr.materializers import TrainedModelMaterializer, new_work_folder
+from zenml_ftvr.materializers import TrainedModelMaterializer, work_folder
 from zenml_ftvr.steps.cache import CACHE_POLICY
 from zenml_ftvr.tracking import RunDescription, open_run
 from zenml_ftvr.train import print_progress, run_plan
@@ -150,8 +150,8 @@ def _train(
         tags=(plan.kind, plan.task.kind),
         config=_tracked_config(plan, dataset, recommendation),
     )
-    with open_run(tracking, description) as run:
-        folder = new_work_folder() / "model"
+    with open_run(tracking, description) as run, work_folder() as work:
+        folder = work / "model"
         model = run_plan(plan, dataset, folder, hardware, log=run.log, progress=print_progress())
         run.summarize(
             {

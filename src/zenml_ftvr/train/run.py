@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import tempfile
 import time
@@ -63,24 +64,26 @@ def run_plan(
             f"the plan was made for data {plan.data_fingerprint[:12]}, but this data is "
             f"{dataset.fingerprint[:12]}. Profile, calibrate and recommend again."
         )
+    from safetensors import SafetensorError
+
     started = time.monotonic()
     base = _base_of(plan)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory(prefix=".ftvr-", dir=folder.parent) as scratch_space,
-        peak_memory() as peak,
-    ):
-        work = Path(scratch_space)
-        try:
-            outcome = _train(plan, dataset, base, work, hardware, log, progress, started)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".ftvr-", dir=folder.parent) as scratch_space:
+            work = Path(scratch_space)
+            with peak_memory() as peak:
+                outcome = _train(plan, dataset, base, work, hardware, log, progress, started)
+            model = _trained(plan, folder, hardware, outcome, time.monotonic() - started, peak)
+            card = model_card(model, installed_versions())
+            (work / "model" / CARD_FILE).write_text(card, encoding="utf-8")
+            n_bytes = folder_bytes(work / "model")
             if folder.exists():
                 shutil.rmtree(folder)
             (work / "model").replace(folder)
-        except (RuntimeError, MemoryError, OSError) as error:
-            raise _explained(plan, error) from error
-    model = _trained(plan, folder, hardware, outcome, time.monotonic() - started, peak)
-    (folder / CARD_FILE).write_text(model_card(model, installed_versions()), encoding="utf-8")
-    return model
+    except (RuntimeError, MemoryError, OSError, SafetensorError) as error:
+        raise _explained(plan, error) from error
+    return dataclasses.replace(model, n_bytes=n_bytes)
 
 
 def _base_of(plan: TrainingPlan) -> ResolvedModel | None:
@@ -103,7 +106,7 @@ def _explained(plan: TrainingPlan, error: BaseException) -> FtvrError:
             f"{plan.task.max_length} tokens ({text:.200}). Lower the approach's batch_size or "
             f"task.max_length."
         )
-    if isinstance(error, OSError):
+    if not isinstance(error, RuntimeError):  # the rest are of files, safetensors' own among them
         return TrainingError(
             f"'{plan.kind}' could not write or read its files: {error}. Free disk space or choose "
             f"another folder; nothing half-written was kept."
@@ -236,6 +239,6 @@ def _trained(
         peak_memory_gib=peak.gib,
         n_params=outcome.n_params,
         n_trainable=outcome.n_trainable,
-        n_bytes=folder_bytes(folder),
+        n_bytes=0,  # known once the card is written
         ledger=Ledger(entries=(entry,), usd_per_hour=hardware.usd_per_hour),
     )

@@ -40,6 +40,11 @@ class DataSource(UserWritten):
             raise ConfigurationError(
                 "DataSource.name is empty. Give a file, a Hub id, or 'docstrings'."
             )
+        if self.text_column == self.label_column:
+            raise ConfigurationError(
+                f"DataSource.text_column and label_column are both '{self.text_column}'. Name the "
+                f"column with the labels."
+            )
         for field in ("validation_fraction", "test_fraction"):
             value = getattr(self, field)
             if not 0.01 <= value <= 0.5:

@@ -39,7 +39,7 @@ class ArmCalibration:
     n_steps_timed: int
     seconds_per_eval_row: float
     setup_seconds: float
-    """Loading the model, making tokenizer and optimiser; once a training."""
+    """Loading the model, making tokenizer and optimiser; once a training and once an evaluation."""
     save_seconds: float
     peak_memory_gib: float
     """Above what the process held before the approach was loaded; with the longest texts."""

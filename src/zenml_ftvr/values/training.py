@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -115,6 +116,13 @@ class TrackedRun:
     """None for an offline run: a link that does not exist is not shown."""
     offline_folder: str | None
     """What `wandb sync` takes; None for an online run."""
+
+    @property
+    def sync_command(self) -> str | None:
+        """The command that uploads an offline run, to be pasted into a shell."""
+        if self.offline_folder is None:
+            return None
+        return f"wandb sync {shlex.quote(self.offline_folder)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,67 @@
+"""The lines that load a model: they are Python, for any folder and kind."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+
+import hand_made
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zenml_ftvr.report import usage_lines
+from zenml_ftvr.values import (
+    KINDS,
+    Approach,
+    Baseline,
+    Full,
+    Head,
+    Kind,
+    Lora,
+    Scratch,
+    TrainedModel,
+)
+
+APPROACHES: dict[Kind, Approach] = {
+    "baseline": Baseline(),
+    "head": Head(),
+    "full": Full(),
+    "lora": Lora(),
+    "scratch": Scratch(),
+}
+
+
+def of_kind(kind: Kind) -> TrainedModel:
+    model = hand_made.trained_model("full")
+    plan = dataclasses.replace(model.plan, approach=APPROACHES[kind])
+    return dataclasses.replace(model, plan=plan)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(deadline=None)
+@given(path=st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_any_folder_survives_into_the_lines(kind: Kind, path: str) -> None:
+    for lines in usage_lines(of_kind(kind), path):
+        constants = [
+            node.value for node in ast.walk(ast.parse(lines)) if isinstance(node, ast.Constant)
+        ]
+        assert path in constants
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_plain_lines_do_without_this_package(kind: Kind) -> None:
+    ours, plain = usage_lines(of_kind(kind), "/models/m")
+    assert "zenml_ftvr" in ours
+    assert "zenml_ftvr" not in plain
+
+
+def test_the_plain_lines_cut_texts_where_training_did() -> None:
+    model = of_kind("full")
+    task = dataclasses.replace(model.plan.task, max_length=96)
+    cut = dataclasses.replace(model, plan=dataclasses.replace(model.plan, task=task))
+    assert "max_length=96" in usage_lines(cut, "/models/m")[1]
+
+
+def test_an_adapter_is_loaded_onto_a_base_with_its_number_of_classes() -> None:
+    assert "num_labels=4" in usage_lines(of_kind("lora"), "/models/m")[1]
