@@ -9,6 +9,7 @@ from zenml_ftvr.approaches import NEEDS_BASE_MODEL
 from zenml_ftvr.data import Dataset, load_dataset
 from zenml_ftvr.decide import PlanBasis, hours_left, plan_basis
 from zenml_ftvr.decide import recommend as decide
+from zenml_ftvr.errors import ConfigurationError
 from zenml_ftvr.hardware import detect
 from zenml_ftvr.profile import profile_data
 from zenml_ftvr.values import (
@@ -62,7 +63,15 @@ def resolve_base(request: Request) -> ResolvedModel | None:
         return None
     from zenml_ftvr.models import resolve
 
-    return resolve(request.base_model)
+    base = resolve(request.base_model)
+    positions = base.architecture.max_positions
+    if positions is not None and request.task.max_length > positions:
+        raise ConfigurationError(
+            f"task.max_length is {request.task.max_length}, but base model "
+            f"'{request.base_model.name}' has {positions} positions. Set it to at most "
+            f"{positions}, or choose another base model."
+        )
+    return base
 
 
 def profile_dataset(dataset: Dataset, base: ResolvedModel | None, request: Request) -> DataProfile:

@@ -25,6 +25,8 @@ class Architecture:
     intermediate: int
     vocabulary_size: int
     n_params: int
+    max_positions: int | None = None
+    """The longest input in tokens; None where nothing bounds it."""
 
     @property
     def linear_in_out(self) -> int:

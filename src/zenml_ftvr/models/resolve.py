@@ -181,6 +181,8 @@ def _sha256(files: list[Path]) -> str:
     return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
+ROBERTA_KIN = ("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "data2vec-text", "mpnet")
+
 FEED_FORWARD_NAMES = ("intermediate_size", "hidden_dim", "n_inner")
 """What BERT, DistilBERT and GPT-2 call the width of the feed-forward layers."""
 
@@ -199,12 +201,22 @@ def _architecture(source: ModelSource, folder: Path, weights: list[Path]) -> Arc
             intermediate=next(filter(None, named), 4 * config.hidden_size),
             vocabulary_size=config.vocab_size,
             n_params=n_params,
+            max_positions=_max_positions(config),
         )
     except (AttributeError, ValueError, KeyError, OSError) as error:
         raise ModelError(
             f"{_tried(source)}: config.json in {folder} is not that of a text model that "
             f"transformers knows ({error})."
         ) from error
+
+
+def _max_positions(config: Any) -> int | None:
+    """Positions that a text may fill; RoBERTa and its kin number them from the padding's id on."""
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions is None:
+        return None
+    numbered_from = (config.pad_token_id or 0) + 1 if config.model_type in ROBERTA_KIN else 0
+    return int(positions) - numbered_from
 
 
 def _count_params(source: ModelSource, weights: list[Path]) -> int:

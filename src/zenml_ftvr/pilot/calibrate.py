@@ -54,6 +54,8 @@ def calibrate(
     An arm whose arithmetic says that it needs more than the machine's memory is not tried, and one
     that has used up `seconds_per_arm` in its first steps is given up.
     """
+    from safetensors import SafetensorError
+
     started = time.monotonic()
     process_gib = process_memory_gib()
     arms: list[ArmCalibration] = []
@@ -65,7 +67,7 @@ def calibrate(
             arms.append(_calibrate_arm(plan, dataset, base, hardware, seconds_per_arm))
         except _NotCalibrated as reason:
             skipped.append((approach.kind, str(reason)))
-        except (FtvrError, RuntimeError, MemoryError) as error:
+        except (FtvrError, RuntimeError, MemoryError, OSError, SafetensorError) as error:
             skipped.append((approach.kind, f"its first steps failed: {error}"))
         gc.collect()
         progress("calibrating", done, len(approaches), approach.kind)
