@@ -194,7 +194,9 @@ def test_no_base_model_is_looked_for_where_none_is_needed() -> None:
 def test_a_plan_for_one_approach_takes_all_its_epochs(rows_file: Path, bert_folder: Path) -> None:
     dataset = load_dataset(DataSource(name=str(rows_file)))
     source = ModelSource(name=str(bert_folder))
-    plan = plan_for(dataset, Full(epochs=3, batch_size=10), source, TextClassification(), 9)
+    plan = plan_for(
+        dataset, Full(epochs=3, batch_size=10), source, TextClassification(max_length=32), 9
+    )
     assert plan.max_steps == -(-3 * len(dataset.train) // 10)
     assert (plan.seed, plan.labels) == (9, ("chess", "cooking", "sailing"))
     assert (plan.wall_seconds, plan.predicted_hours) == (None, None)
