@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,16 @@ from zenml_ftvr.train import fit_baseline, print_progress, run_plan
 from zenml_ftvr.values import DataSource, Full, Lora, ModelSource, Scratch, TextClassification
 
 
-def learning_rates(dataset: Dataset) -> Iterator[Run]:
-    """Full, LoRA and scratch at three learning rates each, one seed."""
+def learning_rates(dataset: Dataset, kinds: Sequence[str]) -> Iterator[Run]:
+    """Full, LoRA and scratch, those in `kinds`, at three learning rates each, one seed."""
     approaches = [
         *(Full(learning_rate=rate) for rate in (5e-5, 1e-4, 2e-4)),
-        *(Lora(learning_rate=rate) for rate in (5e-4, 1e-3, 2e-3)),
+        *(Lora(learning_rate=rate) for rate in (2e-4, 5e-4, 1e-3)),
         *(Scratch(learning_rate=rate) for rate in (5e-4, 1e-3, 2e-3)),
     ]
     for approach in approaches:
+        if approach.kind not in kinds:
+            continue
 
         def measure(approach: Any = approach) -> dict[str, Any]:
             plan = plan_for(dataset, approach, ModelSource(), TextClassification(), seed=0)
@@ -89,11 +91,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["learning-rates", "cheap-arms"])
     parser.add_argument("--data", action="append", default=[])
+    parser.add_argument("--kind", action="append", choices=["full", "lora", "scratch"])
     arguments = parser.parse_args()
-    for name in ["docstrings", *arguments.data]:
+    for name in [*arguments.data, "docstrings"]:
         dataset = load_dataset(DataSource(name=name))
         if arguments.what == "learning-rates":
-            append_missing(RESULTS / "learning_rates.jsonl", learning_rates(dataset))
+            append_missing(
+                RESULTS / "learning_rates.jsonl",
+                learning_rates(dataset, arguments.kind or ("full", "lora", "scratch")),
+            )
         else:
             append_missing(RESULTS / "cheap_arms.jsonl", cheap_arms(dataset))
 

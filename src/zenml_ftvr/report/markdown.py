@@ -100,6 +100,7 @@ def render_markdown(
     parts = [
         f"# {_plain(title)}",
         f"**{_plain(recommendation.verdict)}**",
+        _list(sections.disappointments(recommendation, evaluation)),
         "## The approaches, ranked",
         ranked,
         "## Why this one",

@@ -25,6 +25,7 @@ __all__ = [
     "cost",
     "curves",
     "data",
+    "disappointments",
     "limits",
     "plan_table",
     "provenance",
@@ -81,7 +82,36 @@ def answer(recommendation: Recommendation, evaluation: Evaluation) -> str:
             else "no price given",
         )
     )
-    return f'<p class="verdict">{w.escape(recommendation.verdict)}</p>' + facts(tiles)
+    return (
+        f'<p class="verdict">{w.escape(recommendation.verdict)}</p>'
+        + "".join(callout(sentence) for sentence in disappointments(recommendation, evaluation))
+        + facts(tiles)
+    )
+
+
+def disappointments(recommendation: Recommendation, evaluation: Evaluation) -> tuple[str, ...]:
+    """Where the unseen rows contradict the choice."""
+    sentences = []
+    for model in evaluation.models:
+        answered = [
+            label.label
+            for label, column in zip(model.labels, zip(*model.confusion, strict=True), strict=True)
+            if any(column)
+        ]
+        if len(answered) == 1:
+            sentences.append(
+                f"{w.approach_name(model.kind)} answers every unseen row with '{answered[0]}': its "
+                f"training collapsed. Lower its learning rate, or take another seed."
+            )
+    for one in evaluation.differences:
+        chosen = one.first == evaluation.choice and one.metric == recommendation.metric
+        if chosen and one.high < 0:
+            sentences.append(
+                f"On the unseen rows the choice is significantly worse than the baseline "
+                f"({w.difference_text(one)} {w.metric_words(one.metric)}): use the baseline, which "
+                f"was trained beside it."
+            )
+    return tuple(sentences)
 
 
 def ranking(recommendation: Recommendation) -> str:

@@ -57,7 +57,7 @@ def test_resolving_leaves_no_knob_open(approach: Approach) -> None:
     ("approach", "said"),
     [
         (Full(), ["4 epochs", "learning rate 0.0001"]),
-        (Lora(), ["4 epochs", "learning rate 0.001", "rank 16"]),
+        (Lora(), ["4 epochs", "learning rate 0.0005", "rank 16"]),
         (Scratch(), ["16 epochs", "layers of width", "a vocabulary of 6,700 pieces"]),
     ],
 )
@@ -111,12 +111,14 @@ def test_more_rows_never_mean_fewer_updates(n_train: int, more: int) -> None:
     assert updates(n_train) <= updates(n_train + more) * (1 + 1e-9)
 
 
-def test_lora_learns_at_ten_times_the_rate_of_full_fine_tuning() -> None:
+def test_lora_learns_at_a_higher_rate_than_full_but_below_what_collapsed() -> None:
     with_adapters, _ = resolve(Lora(), facts())
     every_weight, _ = resolve(Full(), facts())
     assert isinstance(with_adapters, Lora)
     assert isinstance(every_weight, Full)
-    assert with_adapters.learning_rate == pytest.approx(10 * (every_weight.learning_rate or 0))
+    assert every_weight.learning_rate is not None
+    assert with_adapters.learning_rate is not None
+    assert every_weight.learning_rate < with_adapters.learning_rate < 1e-3
 
 
 def test_the_least_epochs_are_none_for_solved_arms_and_below_the_default_for_the_rest() -> None:

@@ -67,6 +67,34 @@ def test_the_answer_is_in_the_metric_that_decided(
     assert any("within chance" in remark for remark in shown.texts_in("i"))
 
 
+def test_a_choice_that_the_unseen_rows_contradict_says_so_at_the_top(
+    recommendation: Recommendation, evaluation: Evaluation
+) -> None:
+    collapsed = tuple((sum(row), 0, 0, 0) for row in evaluation.models[0].confusion)
+    worse = dataclasses.replace(evaluation.differences[0], mean=-0.144, low=-0.186, high=-0.102)
+    contradicted = dataclasses.replace(
+        evaluation,
+        models=(
+            dataclasses.replace(evaluation.models[0], confusion=collapsed),
+            *evaluation.models[1:],
+        ),
+        differences=(worse, *evaluation.differences[1:]),
+    )
+    first, second = sections.disappointments(recommendation, contradicted)
+    label = evaluation.models[0].labels[0].label
+    assert first.startswith(f"Head only answers every unseen row with '{label}'")
+    assert "significantly worse than the baseline (-0.144 [-0.186, -0.102] accuracy)" in second
+    page = read_page(sections.answer(recommendation, contradicted))
+    assert first in page.text
+    assert second in page.text
+
+
+def test_nothing_is_said_of_a_choice_that_holds(
+    recommendation: Recommendation, evaluation: Evaluation
+) -> None:
+    assert sections.disappointments(recommendation, evaluation) == ()
+
+
 def test_a_chosen_baseline_has_no_difference_to_itself(
     recommendation: Recommendation, evaluation: Evaluation
 ) -> None:
