@@ -41,7 +41,8 @@ th,td{text-align:left;vertical-align:top;padding:.45rem .75rem .45rem 0;
 border-bottom:1px solid var(--line)}
 th{font-weight:600;color:var(--muted);white-space:nowrap}
 td.n,th.n{text-align:right;white-space:nowrap}
-td.l{max-width:22rem;overflow-wrap:anywhere}
+td.l{max-width:22rem;min-width:4.5rem;overflow-wrap:anywhere}
+td.l:first-child{min-width:1.5rem}
 tr.chosen td{background:var(--soft)}tr.chosen td:first-child{box-shadow:inset 3px 0 var(--accent)}
 tr td:first-child,tr th:first-child{padding-left:.6rem}
 .callout{border-left:3px solid var(--warn);background:var(--card);padding:.6rem .9rem;
@@ -50,7 +51,7 @@ border-radius:0 .4rem .4rem 0}
 pre{background:var(--card);border-radius:.5rem;padding:.8rem 1rem;font-size:.86rem;
 line-height:1.45;white-space:pre-wrap;overflow-wrap:anywhere}
 code{font-family:ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace}
-.chart{overflow-x:auto;margin:.75rem 0}.chart svg{display:block;width:100%;min-width:32rem;
+.chart{overflow-x:auto;margin:.75rem 0}.chart svg{display:block;width:100%;min-width:26rem;
 max-width:46rem;
 height:auto}svg text{fill:var(--ink);
 font:13px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}

@@ -140,7 +140,7 @@ def ranking(recommendation: Recommendation) -> str:
         f'<p class="small muted">Scores are {name}, cross-validated on the training rows with 95 % '
         f"intervals. Arms without one were not trained yet: their place follows from published "
         f"comparisons, and no interval is invented for them.</p>"
-        + table(header, rows, numeric=frozenset({3, 4, 5}), chosen=0)
+        + table(header, rows, numeric=frozenset({2, 3, 4, 5}), chosen=0)
         + chart
         + details("Why each arm stands where it stands, with sources", why)
     )
@@ -287,7 +287,7 @@ def results(evaluation: Evaluation) -> str:
     chosen = evaluation.model(evaluation.choice)
     return (
         f"<p>{w.count(evaluation.n_test)} rows that nothing was fitted to, read once.</p>"
-        + table(header, rows, numeric=frozenset({3}), chosen=0)
+        + table(header, rows, numeric=frozenset({1, 2, 3}), chosen=0)
         + chart
         + (f"<ul>{against}</ul>" if against else "")
         + f"<h3>Classes: {w.escape(w.approach_name(chosen.kind))}</h3>"
