@@ -22,12 +22,23 @@ from zenml_ftvr.data import Dataset, load_dataset
 from zenml_ftvr.hardware import detect
 from zenml_ftvr.tasks.text_classification import score
 from zenml_ftvr.train import fit_baseline, print_progress, run_plan
-from zenml_ftvr.values import DataSource, Full, Lora, ModelSource, Scratch, TextClassification
+from zenml_ftvr.values import (
+    DataSource,
+    Full,
+    Lora,
+    ModelSource,
+    Partial,
+    Scratch,
+    TextClassification,
+)
+
+STEPPED = ("partial", "full", "lora", "scratch")
 
 
 def learning_rates(dataset: Dataset, kinds: Sequence[str]) -> Iterator[Run]:
-    """Full, LoRA and scratch, those in `kinds`, at three learning rates each, one seed."""
+    """The arms in `kinds` at three learning rates each, one seed."""
     approaches = [
+        *(Partial(learning_rate=rate) for rate in (1e-4, 2e-4, 5e-4)),
         *(Full(learning_rate=rate) for rate in (5e-5, 1e-4, 2e-4)),
         *(Lora(learning_rate=rate) for rate in (2e-4, 5e-4, 1e-3)),
         *(Scratch(learning_rate=rate) for rate in (5e-4, 1e-3, 2e-3)),
@@ -91,14 +102,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["learning-rates", "cheap-arms"])
     parser.add_argument("--data", action="append", default=[])
-    parser.add_argument("--kind", action="append", choices=["full", "lora", "scratch"])
+    parser.add_argument("--kind", action="append", choices=STEPPED)
     arguments = parser.parse_args()
     for name in [*arguments.data, "docstrings"]:
         dataset = load_dataset(DataSource(name=name))
         if arguments.what == "learning-rates":
             append_missing(
                 RESULTS / "learning_rates.jsonl",
-                learning_rates(dataset, arguments.kind or ("full", "lora", "scratch")),
+                learning_rates(dataset, arguments.kind or STEPPED),
             )
         else:
             append_missing(RESULTS / "cheap_arms.jsonl", cheap_arms(dataset))

@@ -1,22 +1,16 @@
 """Profile the data, recommend an approach for the budget, train it, prove it, report it."""
 
-from typing import Any, Literal, assert_never
+from typing import Any, Literal
 
 from zenml import pipeline
-from zenml.client import Client
 
 from zenml_ftvr.steps import (
     calibrate,
     evaluate_model,
-    finetune_full,
-    finetune_head,
-    finetune_lora,
     load_data,
     profile_data,
     publish_report,
     recommend_approach,
-    train_baseline,
-    train_from_scratch,
 )
 from zenml_ftvr.values import (
     ALL_APPROACHES,
@@ -31,6 +25,8 @@ from zenml_ftvr.values import (
     TrackingSettings,
 )
 
+from .branches import TRAINING_STEPS, training_step
+
 __all__ = ["recommend_and_train"]
 
 
@@ -41,11 +37,7 @@ __all__ = ["recommend_and_train"]
         profile_data,
         calibrate,
         recommend_approach,
-        train_baseline,
-        finetune_head,
-        finetune_full,
-        finetune_lora,
-        train_from_scratch,
+        *TRAINING_STEPS,
         evaluate_model,
         publish_report,
     ],
@@ -93,20 +85,4 @@ def recommend_and_train(
 
 
 def _train(kind: Kind, dataset: Any, recommendation: Any, tracking: TrackingSettings) -> Any:
-    match kind:
-        case "baseline":
-            branch = train_baseline
-        case "head":
-            branch = finetune_head
-        case "full":
-            branch = finetune_full
-        case "lora":
-            branch = finetune_lora
-        case "scratch":
-            branch = train_from_scratch
-        case _:
-            assert_never(kind)
-    tracker = Client().active_stack.experiment_tracker
-    if tracker is not None:
-        branch = branch.with_options(experiment_tracker=tracker.name)
-    return branch(dataset, recommendation, tracking=tracking)
+    return training_step(kind)(dataset, recommendation, tracking=tracking)

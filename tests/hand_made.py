@@ -15,6 +15,7 @@ from zenml_ftvr.values import (
     ClassCount,
     CostEstimate,
     CurvePoint,
+    DataChecks,
     DataProfile,
     Evaluation,
     Forecast,
@@ -51,6 +52,7 @@ __all__ = [
     "TITLE",
     "VERSIONS",
     "calibration",
+    "data_checks",
     "data_profile",
     "evaluation",
     "model_evaluation",
@@ -103,6 +105,22 @@ def data_profile() -> DataProfile:
         warnings=(
             "1 text occurs under more than one label: no model can be right on all of them.",
         ),
+    )
+
+
+def data_checks() -> DataChecks:
+    """A few near-duplicates, one of them across splits, and a row that is far too long."""
+    return DataChecks(
+        n_leaked_test=0,
+        n_leaked_validation=0,
+        n_distinct=3_588,
+        n_compared=3_588,
+        n_near_duplicates=14,
+        n_near_leaked_test=1,
+        n_near_leaked_validation=2,
+        n_far_longer=1,
+        far_longer_than=9_000,
+        n_misencoded=0,
     )
 
 
@@ -270,7 +288,7 @@ def recommendation() -> Recommendation:
         ),
         budget=Budget(hours=0.52),
         hours_allowed=0.5,
-        profile=data_profile(),
+        profile=dataclasses.replace(data_profile(), checks=data_checks()),
         calibration=calibration(),
         evidence=ScreeningEvidence(
             measured=tuple(

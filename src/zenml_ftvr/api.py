@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from zenml_ftvr.approaches import NEEDS_BASE_MODEL
-from zenml_ftvr.data import Dataset, load_dataset
+from zenml_ftvr.data import Dataset, InMemory, dataset_from, load_dataset
 from zenml_ftvr.decide import PlanBasis, hours_left, plan_basis
 from zenml_ftvr.decide import recommend as decide
 from zenml_ftvr.errors import ConfigurationError
@@ -86,7 +86,8 @@ def profile_dataset(dataset: Dataset, base: ResolvedModel | None, request: Reque
 def basis_for(profile: DataProfile, base: ResolvedModel | None, request: Request) -> PlanBasis:
     """What the plans of all arms of one request share."""
     source, fingerprint = (None, None) if base is None else (base.source, base.fingerprint)
-    return plan_basis(profile, request.task, source, fingerprint, request.seed)
+    n_layers = None if base is None else base.architecture.layers
+    return plan_basis(profile, request.task, source, fingerprint, request.seed, n_layers)
 
 
 def calibrate_arms(
@@ -139,7 +140,7 @@ def recommend_from_evidence(
 
 
 def recommend(
-    data: DataSource | str,
+    data: DataSource | Dataset | InMemory | str,
     *,
     budget: Budget,
     approaches: Sequence[Approach] = ALL_APPROACHES,
@@ -151,7 +152,9 @@ def recommend(
 ) -> Recommendation:
     """Which approach, for this data and this budget? From real measurements on this machine.
 
-    `data` is a `DataSource`, or just its name: a file, a URI, a Hub id or a built-in corpus.
+    `data` is a `DataSource`, or just its name: a file, a URI, a Hub id or a built-in corpus; or
+    rows in memory: a pandas DataFrame, a `datasets.Dataset`, an Arrow table or a list of mappings
+    with the columns text and label (`data.dataset_from` takes other columns and splits).
     Nothing is trained beyond a few calibration steps and the cross-validation of the cheap arms.
     The arguments are those of `Request`. Raises an `FtvrError` that says what to mend.
     """
@@ -167,11 +170,23 @@ def recommend(
         seed=seed,
     )
     base = resolve_base(request)
-    dataset = load_dataset(DataSource(name=data) if isinstance(data, str) else data)
+    dataset = _dataset_of(data)
     profile = profile_dataset(dataset, base, request)
     progress = print_progress()
     calibration = calibrate_arms(dataset, profile, base, request, progress)
     return recommend_from_evidence(dataset, profile, calibration, base, request, progress)
+
+
+def _dataset_of(data: DataSource | Dataset | InMemory | str) -> Dataset:
+    match data:
+        case Dataset():
+            return data
+        case DataSource():
+            return load_dataset(data)
+        case str():
+            return load_dataset(DataSource(name=data))
+        case _:
+            return dataset_from(data)
 
 
 def plan_for(

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from zenml_ftvr.data import Dataset
-from zenml_ftvr.values import ClassCount, DataProfile, Quantiles, TokenProfile
+from zenml_ftvr.data import Dataset, check_rows
+from zenml_ftvr.values import ClassCount, DataChecks, DataProfile, Quantiles, TokenProfile
 
 __all__ = ["TokenizerView", "profile_data"]
 
@@ -37,7 +37,10 @@ class TokenizerView:
 
 
 def profile_data(dataset: Dataset, tokenizer: TokenizerView | None, max_length: int) -> DataProfile:
-    """Count and measure; lengths are of the training split, so that the test split stays unseen."""
+    """Count and measure; lengths are of the training split, so that the test split stays unseen.
+
+    The checks alone look at every split: whether one leaks into another cannot be seen in one.
+    """
     texts = dataset.train.texts
     splits = {name: Counter(getattr(dataset, name).labels) for name in _SPLITS}
     classes = tuple(
@@ -60,6 +63,7 @@ def profile_data(dataset: Dataset, tokenizer: TokenizerView | None, max_length: 
         characters=_quantiles([len(text) for text in texts]),
         words=_quantiles([len(text.split()) for text in texts]),
         tokens=tokens,
+        checks=check_rows(dataset),
     )
     import dataclasses
 
@@ -112,9 +116,11 @@ def _token_profile(texts: Sequence[str], tokenizer: TokenizerView, max_length: i
 def _warnings(profile: DataProfile) -> tuple[str, ...]:
     warnings = []
     if profile.n_duplicates > MANY_DUPLICATES * profile.n_rows:
+        checks = profile.checks
+        apart = checks is not None and checks.n_leaked_test + checks.n_leaked_validation > 0
         warnings.append(
-            f"{profile.n_duplicates:,} of {profile.n_rows:,} rows repeat the text of another; all "
-            f"rows of one text are in one split."
+            f"{profile.n_duplicates:,} of {profile.n_rows:,} rows repeat the text of another"
+            f"{'.' if apart else '; all rows of one text are in one split.'}"
         )
     if profile.n_conflicts:
         texts = "text occurs" if profile.n_conflicts == 1 else "texts occur"
@@ -138,4 +144,50 @@ def _warnings(profile: DataProfile) -> tuple[str, ...]:
         warnings.append(
             f"only {profile.n_test} test rows: the intervals of all test scores will be wide."
         )
+    if profile.checks is not None:
+        warnings += _found_by(profile.checks)
     return tuple(warnings)
+
+
+def _found_by(checks: DataChecks) -> list[str]:
+    sampled = checks.n_compared < checks.n_distinct
+    among = f"{'a sample of ' if sampled else ''}{checks.n_compared:,} distinct texts"
+    found = [
+        (
+            checks.n_leaked_test,
+            "Test rows with the text of a training or validation row",
+            "the test scores are too good. Remove them from one of the two.",
+        ),
+        (
+            checks.n_leaked_validation,
+            "Validation rows with the text of a training row",
+            "what is chosen by them favours learning by heart. Remove them from one of the two.",
+        ),
+        (
+            checks.n_near_duplicates,
+            f"Texts nearly the same as another, among {among}",
+            "they say little that is new. Remove them if they are copies.",
+        ),
+        (
+            checks.n_near_leaked_test,
+            f"Test texts nearly a training or validation text, among {among}",
+            "the test scores may be too good. Keep such rows together with data.group_column.",
+        ),
+        (
+            checks.n_near_leaked_validation,
+            f"Validation texts nearly a training text, among {among}",
+            "what is chosen by them may favour learning by heart.",
+        ),
+        (
+            checks.n_far_longer,
+            f"Rows longer than {checks.far_longer_than:,} characters, many times what 99 in 100 "
+            f"stay below",
+            "see whether each is one text.",
+        ),
+        (
+            checks.n_misencoded,
+            "Rows with what a wrong encoding leaves, such as '\u00c3\u00a9' for '\u00e9'",
+            "set data.encoding to the file's.",
+        ),
+    ]
+    return [f"{what}: {n:,}; {so}" for n, what, so in found if n]

@@ -15,6 +15,7 @@ from zenml_ftvr.data import Dataset, make_dataset
 from zenml_ftvr.values import (
     Approach,
     Baseline,
+    Contrastive,
     DataSource,
     Full,
     Hardware,
@@ -22,6 +23,7 @@ from zenml_ftvr.values import (
     Kind,
     Lora,
     ModelSource,
+    Partial,
     Scratch,
     TextClassification,
     TrainedModel,
@@ -49,6 +51,8 @@ VOCABULARY = 400  # every word of the rows is one piece
 LEARNS: dict[Kind, Approach] = {
     "baseline": Baseline(),
     "head": Head(),
+    "contrastive": Contrastive(learning_rate=1e-3, pairs=800, batch_size=16),
+    "partial": Partial(learning_rate=5e-3, epochs=12, batch_size=16, layers=1),
     "full": Full(learning_rate=3e-3, epochs=8, batch_size=16),
     "lora": Lora(learning_rate=4e-3, epochs=10, batch_size=8, rank=8),
     "scratch": Scratch(epochs=6, batch_size=16, depth=2, vocabulary_size=VOCABULARY),

@@ -18,7 +18,7 @@ from zenml_ftvr.api import (
     recommend_from_evidence,
     resolve_base,
 )
-from zenml_ftvr.data import Dataset, load_dataset
+from zenml_ftvr.data import Dataset, dataset_from, load_dataset
 from zenml_ftvr.errors import BudgetError, ConfigurationError, DataError, ModelError
 from zenml_ftvr.train import silent
 from zenml_ftvr.values import KINDS, Approach, Baseline, Full, Head, Kind, Scratch
@@ -209,3 +209,24 @@ def test_what_was_trained_is_loaded_from_the_package(
 ) -> None:
     (answer,) = zenml_ftvr.load(trained("baseline").path).predict(["keel mast rudder"])
     assert answer.label == "sailing"
+
+
+def test_rows_in_memory_are_answered_like_a_file(
+    make_texts: Callable[..., tuple[list[str], list[str]]],
+) -> None:
+    texts, labels = make_texts(240)
+    rows = [{"text": text, "label": label} for text, label in zip(texts, labels, strict=True)]
+    dataset = dataset_from(rows)
+    for data in (rows, dataset):
+        answer = recommend(data, budget=Budget(hours=1), approaches=[Baseline()])
+        assert answer.profile.source == "in memory"
+        assert answer.profile.fingerprint == dataset.fingerprint
+
+
+def test_a_wrong_row_in_memory_is_named() -> None:
+    with pytest.raises(DataError, match=r"^in memory, row 2: 'text' is empty"):
+        recommend(
+            [{"text": "x", "label": "a"}, {"text": "", "label": "b"}],
+            budget=Budget(hours=1),
+            approaches=[Baseline()],
+        )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from zenml_ftvr.data import Dataset, Rows, make_rows, row_id_of
+from zenml_ftvr.data import Dataset, Rows, check_rows, make_rows, row_id_of
 from zenml_ftvr.profile import TokenizerView, profile_data
 from zenml_ftvr.values import ClassCount, DataProfile, DataSource, Quantiles
 
@@ -277,3 +277,83 @@ def test_all_that_is_amiss_is_said_at_once(
     train = [(text, "a") for text, _ in TEN_LENGTHS]
     dataset = make(train=train, n_duplicates=5, n_conflicts=1, n_dropped=1)
     assert len(profile_data(dataset, make_tokenizer(), 4).warnings) == 6
+
+
+# --- checks
+
+LONG = "the quick brown fox jumps over the lazy dog and runs away into the dark green wood by night"
+ALIKE = LONG.replace("night", "day")
+MANY_LONG = [(f"test {number:->35}", "ab"[number % 2]) for number in range(100)]
+
+
+def test_the_checks_are_part_of_the_profile(make: MakeDataset) -> None:
+    dataset = make(test=[*MANY_TESTED, ("w", "a")])
+    profile = profile_data(dataset, None, 128)
+    assert profile.checks == check_rows(dataset)
+    assert profile.checks is not None
+    assert profile.checks.n_leaked_test == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (
+            {"test": [*MANY_LONG, ("W", "a")]},
+            ["Test rows with the text of a training or validation row: 1; the test scores are to"],
+        ),
+        (
+            {"validation": [("ww", "a"), ("WW", "b"), ("x", "b")]},
+            ["Validation rows with the text of a training row: 2; what is chosen by them favours"],
+        ),
+        (
+            {"train": [(LONG, "a"), (ALIKE, "b"), ("w", "b")]},
+            ["Texts nearly the same as another, among 104 distinct texts: 2; they say little tha"],
+        ),
+        (
+            {"train": [(LONG, "a"), ("w", "b")], "test": [(ALIKE, "a"), *MANY_LONG]},
+            [
+                "Texts nearly the same as another, among 104 distinct texts: 2; they",
+                "Test texts nearly a training or validation text, among 104 distinct texts: 1; the "
+                "test scores may be too good. Keep such rows together with data.group_column.",
+            ],
+        ),
+        (
+            {"train": [(LONG, "a"), ("w", "b")], "validation": [(ALIKE, "a")]},
+            [
+                "Texts nearly the same as another, among 103 distinct texts: 2; they",
+                "Validation texts nearly a training text, among 103 distinct texts: 1; what is",
+            ],
+        ),
+        (
+            {"train": [*TEN_LENGTHS, ("x" * 401, "a")]},
+            ["Rows longer than 400 characters, many times what 99 in 100 stay below: 1; see"],
+        ),
+        (
+            {"train": [*TEN_LENGTHS, ("caf\u00c3\u00a9", "a")]},
+            ["Rows with what a wrong encoding leaves, such as '\u00c3\u00a9' for '\u00e9': 1; se"],
+        ),
+    ],
+    ids=["test", "validation", "alike", "alike in test", "alike in validation", "long", "bytes"],
+)
+def test_whatever_is_found_is_warned_of(
+    make: MakeDataset, rows: dict[str, Pairs], said: list[str]
+) -> None:
+    profile = profile_data(make(**({"test": MANY_LONG} | rows)), None, 128)
+    assert len(profile.warnings) == len(said)
+    for warning, start in zip(profile.warnings, said, strict=True):
+        assert warning.startswith(start)
+
+
+def test_a_sample_is_called_one(make: MakeDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zenml_ftvr.data.checks.MOST_COMPARED", 50)
+    test = [(f"{LONG} {number}", "a") for number in range(200)]
+    profile = profile_data(make(test=test), None, 128)
+    assert _said(profile, "nearly the same as another, among a sample of 50 distinct texts: ")
+
+
+def test_repeated_texts_are_in_one_split_only_where_they_are(make: MakeDataset) -> None:
+    repeated = "repeat the text of another"
+    apart = profile_data(make(test=[("w", "a")] * 100, n_duplicates=100), None, 128)
+    assert _said(apart, f"100 of 111 rows {repeated}.")
+    together = profile_data(make(test=[("z", "a")] * 100, n_duplicates=99), None, 128)
+    assert _said(together, f"99 of 111 rows {repeated}; all rows of one text are in one split.")

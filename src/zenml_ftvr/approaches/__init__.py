@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from zenml_ftvr.approaches import full, head, lora, scratch
+from zenml_ftvr.approaches import contrastive, full, head, lora, partial, scratch
 from zenml_ftvr.approaches.facts import Architecture, TrainingFacts
-from zenml_ftvr.values import Approach, Baseline, Full, Head, Kind, Lora, Scratch
+from zenml_ftvr.values import (
+    Approach,
+    Baseline,
+    Contrastive,
+    Full,
+    Head,
+    Kind,
+    Lora,
+    Partial,
+    Scratch,
+)
 
 __all__ = [
     "NEEDS_BASE_MODEL",
@@ -21,8 +31,8 @@ __all__ = [
     "resolve",
 ]
 
-NEEDS_BASE_MODEL: frozenset[Kind] = frozenset({"head", "full", "lora"})
-NEURAL_LOOP: frozenset[Kind] = frozenset({"full", "lora", "scratch"})
+NEEDS_BASE_MODEL: frozenset[Kind] = frozenset({"head", "contrastive", "partial", "full", "lora"})
+NEURAL_LOOP: frozenset[Kind] = frozenset({"contrastive", "partial", "full", "lora", "scratch"})
 """Arms that take optimiser steps, and so have curves."""
 
 WARMUP_SHARE = 0.1  # Mosbach et al. 2021, arXiv 2006.04884, 6: the first tenth of the steps
@@ -34,6 +44,10 @@ def resolve(approach: Approach, facts: TrainingFacts) -> tuple[Approach, tuple[s
     match approach:
         case Baseline() | Head():
             return approach, ()
+        case Contrastive():
+            return contrastive.resolve(approach, facts)
+        case Partial():
+            return partial.resolve(approach, facts)
         case Full():
             return full.resolve(approach, facts)
         case Lora():
@@ -49,7 +63,9 @@ def min_epochs(approach: Approach) -> float:
     match approach:
         case Baseline() | Head():
             return 0.0
-        case Full() | Lora():
+        case Contrastive():
+            return contrastive.MIN_EPOCHS
+        case Partial() | Full() | Lora():
             return full.MIN_EPOCHS
         case Scratch():
             return scratch.MIN_EPOCHS
@@ -64,6 +80,13 @@ def memory_bytes(approach: Approach, base: Architecture | None, max_length: int)
             return 0
         case Head():
             return 0 if base is None else head.memory_bytes(base, head.BATCH_SIZE, max_length)
+        case Contrastive():
+            batch_size = approach.batch_size or contrastive.BATCH_SIZE
+            return 0 if base is None else contrastive.memory_bytes(base, batch_size, max_length)
+        case Partial():
+            batch_size = approach.batch_size or full.BATCH_SIZE
+            layers = approach.layers or 1
+            return 0 if base is None else partial.memory_bytes(base, layers, batch_size, max_length)
         case Full():
             batch_size = approach.batch_size or full.BATCH_SIZE
             return 0 if base is None else full.memory_bytes(base, batch_size, max_length)
@@ -89,6 +112,10 @@ def describe(kind: Kind) -> str:
             return "word counts and logistic regression, no neural network"
         case "head":
             return "a linear head on the pretrained model's frozen features"
+        case "contrastive":
+            return "the pretrained encoder on pairs of texts, then a linear head"
+        case "partial":
+            return "the last layers of the pretrained model"
         case "full":
             return "every weight of the pretrained model"
         case "lora":

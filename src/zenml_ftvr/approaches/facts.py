@@ -52,6 +52,8 @@ class TrainingFacts:
     n_classes: int
     n_words: int
     """Words of the training split, after truncation: what a tokenizer of its own would see."""
+    n_layers: int | None = None
+    """Of the base model; None where there is none."""
 
 
 def activation_bytes(architecture: Architecture, batch_size: int, length: int) -> int:

@@ -31,6 +31,8 @@ parameters:
     label_column: {label_column}
     encoding: {encoding}
     # rare_labels: error        # drop: leave out classes too rare to be in every split
+    # group_column: customer    # rows of one customer in one split; else split_column, time_column
+    # fatal: [leakage]          # or near_leakage, conflicts, near_duplicates, encoding
 
   # The most that measuring, training and evaluation may take. Dollars need the price below.
   budget:

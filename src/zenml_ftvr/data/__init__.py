@@ -1,7 +1,9 @@
 """Load, check and split rows; the built-in corpora."""
 
+from zenml_ftvr.data.checks import check_rows
 from zenml_ftvr.data.corpora import CORPORA, read_corpus
-from zenml_ftvr.data.load import load_dataset, read_texts, refuse_local_path
+from zenml_ftvr.data.load import dataset_from, load_dataset, read_texts, refuse_local_path
+from zenml_ftvr.data.memory import InMemory
 from zenml_ftvr.data.read import column_names
 from zenml_ftvr.data.rows import Dataset, Rows, make_rows, normalise, row_id_of
 from zenml_ftvr.data.split import make_dataset, split_of
@@ -10,8 +12,11 @@ from zenml_ftvr.data.store import read_dataset, write_dataset
 __all__ = [
     "CORPORA",
     "Dataset",
+    "InMemory",
     "Rows",
+    "check_rows",
     "column_names",
+    "dataset_from",
     "load_dataset",
     "make_dataset",
     "make_rows",

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+from zenml_ftvr.data.assign import splits_of
+from zenml_ftvr.data.checks import refuse_fatal
 from zenml_ftvr.data.corpora import CORPORA, read_corpus
+from zenml_ftvr.data.memory import IN_MEMORY, InMemory, columns_in_memory
 from zenml_ftvr.data.read import Column, is_file_name, read_columns
-from zenml_ftvr.data.rows import Dataset
+from zenml_ftvr.data.rows import Dataset, row_id_of
 from zenml_ftvr.data.split import make_dataset
-from zenml_ftvr.errors import DataError
+from zenml_ftvr.errors import ConfigurationError, DataError
 from zenml_ftvr.values import DataSource
+from zenml_ftvr.values.data import SPLIT_COLUMNS
 from zenml_ftvr.values.written import name_or_guess
 
-__all__ = ["load_dataset", "read_texts", "refuse_local_path"]
+__all__ = ["dataset_from", "load_dataset", "read_texts", "refuse_local_path"]
+
+SPLIT_FILES = {"validation_file": "validation", "test_file": "test"}
+"""Settings that name a file with the rows of one split."""
 
 
 def load_dataset(source: DataSource) -> Dataset:
@@ -22,16 +30,73 @@ def load_dataset(source: DataSource) -> Dataset:
     Raises `DataError`, which says what was wrong, where, and what to do.
     """
     if source.name in CORPORA:
-        texts, labels = read_corpus(source.name)
-        return make_dataset(source, texts, labels)
-    columns = {"text_column": source.text_column, "label_column": source.label_column}
+        _refuse_splits_of_corpus(source)
+        return _allowed(make_dataset(source, *read_corpus(source.name)))
+    if source.name == IN_MEMORY:
+        raise DataError(
+            "data 'in memory' has no file to be read again. Write the rows to one, and set "
+            "data.name to it."
+        )
     if is_file_name(source.name):
-        found = read_columns(source.name, columns, source.encoding)
+        found = read_columns(source.name, _columns_of(source), source.encoding)
     else:
-        found = _read_hub(source, columns)
-    texts = _checked_texts(source.name, found["text_column"], source.text_column)
-    labels = _checked_labels(source.name, found["label_column"], source.label_column)
-    return make_dataset(source, texts, labels)
+        found = _read_hub(source, _columns_of(source))
+    return _made_of(source, found)
+
+
+def dataset_from(rows: InMemory, source: DataSource | None = None) -> Dataset:
+    """Check and split rows in memory, exactly as those of a file.
+
+    `rows` is a pandas DataFrame, a `datasets.Dataset`, an Arrow table or a list of mappings;
+    `source` says which columns to take and how to split, its name counts for nothing. Errors name
+    the row, counted from 1.
+    """
+    named = dataclasses.replace(source or DataSource(name=IN_MEMORY), name=IN_MEMORY)
+    return _made_of(named, columns_in_memory(IN_MEMORY, rows, _columns_of(named)))
+
+
+def _refuse_splits_of_corpus(source: DataSource) -> None:
+    for setting in (*SPLIT_COLUMNS, *SPLIT_FILES):
+        if getattr(source, setting) is not None:
+            raise ConfigurationError(
+                f"data.{setting} is '{getattr(source, setting)}', but the built-in corpus "
+                f"'{source.name}' has texts and labels only. Leave it out."
+            )
+
+
+def _columns_of(source: DataSource) -> dict[str, str]:
+    """The column that each setting names, of those that are read."""
+    named = {name: getattr(source, name) for name in SPLIT_COLUMNS}
+    return {
+        "text_column": source.text_column,
+        "label_column": source.label_column,
+        **{name: column for name, column in named.items() if column is not None},
+    }
+
+
+def _made_of(source: DataSource, found: dict[str, Column]) -> Dataset:
+    texts, labels = _checked_rows(source, found)
+    splits = splits_of(source, [row_id_of(text) for text in texts], found)
+    columns = {"text_column": source.text_column, "label_column": source.label_column}
+    for setting, split in SPLIT_FILES.items():
+        file = getattr(source, setting)
+        if file is not None:
+            more = _checked_rows(source, read_columns(file, columns, source.encoding))
+            texts, labels = texts + more[0], labels + more[1]
+            splits += [split] * len(more[0])
+    return _allowed(make_dataset(source, texts, labels, splits))
+
+
+def _allowed(dataset: Dataset) -> Dataset:
+    refuse_fatal(dataset)
+    return dataset
+
+
+def _checked_rows(source: DataSource, found: dict[str, Column]) -> tuple[list[str], list[str]]:
+    return (
+        _checked_texts(found["text_column"], source.text_column),
+        _checked_labels(found["label_column"], source.label_column),
+    )
 
 
 def read_texts(path: str, text_column: str = "text", encoding: str = "utf-8") -> list[str]:
@@ -39,23 +104,30 @@ def read_texts(path: str, text_column: str = "text", encoding: str = "utf-8") ->
     if not is_file_name(path):
         raise DataError(f"data file {path} does not exist. Give a file or a URI.")
     found = read_columns(path, {"text_column": text_column}, encoding)
-    return _checked_texts(path, found["text_column"], text_column)
+    return _checked_texts(found["text_column"], text_column)
 
 
 def refuse_local_path(source: DataSource) -> None:
     """Refuse a local path where the steps run on another machine."""
-    remote = "://" in source.name and not source.name.startswith("file://")
-    if source.name in CORPORA or remote or not is_file_name(source.name):
+    if source.name not in CORPORA and is_file_name(source.name):
+        _refuse_local(source.name, "name", "; a Hugging Face data set id works too")
+    for setting in SPLIT_FILES:
+        file = getattr(source, setting)
+        if file is not None:
+            _refuse_local(file, setting, "")
+
+
+def _refuse_local(file: str, setting: str, too: str) -> None:
+    if "://" in file and not file.startswith("file://"):
         return
     raise DataError(
-        f"data file {source.name} is on this machine, but the stack's orchestrator runs steps on "
-        f"another. Put the file where they can read it, such as s3://, gs:// or az:// in the "
-        f"stack's artifact store, and set data.name to that URI; a Hugging Face data set id works "
-        f"too."
+        f"data file {file} is on this machine, but the stack's orchestrator runs steps on another. "
+        f"Put the file where they can read it, such as s3://, gs:// or az:// in the stack's "
+        f"artifact store, and set data.{setting} to that URI{too}."
     )
 
 
-def _checked_texts(name: str, column: Column, called: str) -> list[str]:
+def _checked_texts(column: Column, called: str) -> list[str]:
     wrong = [
         index
         for index, value in enumerate(column.values)
@@ -69,7 +141,7 @@ def _checked_texts(name: str, column: Column, called: str) -> list[str]:
         elif first is not None and not _is_unicode(first):
             what = f"is {first!a:.60}, which holds half a surrogate pair"
         raise DataError(
-            f"{name}, {column.place_name} {column.places[wrong[0]]}: '{called}' {what}"
+            f"{column.place(wrong[0])}: '{called}' {what}"
             f"{_and_more(wrong)}. Remove such rows, or set text_column to another column."
         )
     return column.values
@@ -88,15 +160,15 @@ def _and_more(wrong: Sequence[int]) -> str:
     return f" (and so in {len(wrong) - 1:,} more rows)" if len(wrong) > 1 else ""
 
 
-def _checked_labels(name: str, column: Column, called: str) -> list[str]:
+def _checked_labels(column: Column, called: str) -> list[str]:
     labels: list[str] = []
     for index, value in enumerate(column.values):
         label = _label(value)
         if label is None:
             what = "is missing" if value is None or value == "" else f"is {value!r:.60}"
             raise DataError(
-                f"{name}, {column.place_name} {column.places[index]}: '{called}' {what}. A label "
-                f"is a text or a whole number, one a row: this task sorts texts into classes."
+                f"{column.place(index)}: '{called}' {what}. A label is a text or a whole number, "
+                f"one a row: this task sorts texts into classes."
             )
         labels.append(label)
     return labels
@@ -124,7 +196,7 @@ def _read_hub(source: DataSource, columns: dict[str, str]) -> dict[str, Column]:
         f"({', '.join(sorted(CORPORA))}) and no file here, and as a Hugging Face data set"
     )
     elsewhere = (
-        f"Files end in .csv, .jsonl or .parquet.{name_or_guess(source.name, sorted(CORPORA))}"
+        f"Files end in .csv, .tsv, .jsonl or .parquet.{name_or_guess(source.name, sorted(CORPORA))}"
     )
     try:
         table = datasets.load_dataset(
@@ -143,23 +215,9 @@ def _read_hub(source: DataSource, columns: dict[str, str]) -> dict[str, Column]:
         ) from error
     except (ValueError, RuntimeError) as error:
         raise _unreadable_on_hub(source, error) from error
-    for setting, column in columns.items():
-        if column not in table.column_names:
-            raise DataError(
-                f"{source.name}: {setting.removesuffix('_column')} column '{column}' is absent."
-                f"{name_or_guess(column, table.column_names)} Set {setting} to one of them."
-            )
     if len(table) == 0:
         raise DataError(f"{source.name} holds no rows in its split '{source.hub_split}'.")
-    places = range(1, len(table) + 1)
-    found = {}
-    for setting, column in columns.items():
-        values = list(table[column])
-        feature = table.features[column]
-        if setting == "label_column" and isinstance(feature, datasets.ClassLabel):
-            values = [None if value in (None, -1) else feature.int2str(value) for value in values]
-        found[setting] = Column(values, places, "row")
-    return found
+    return columns_in_memory(source.name, table, columns)
 
 
 def _unreadable_on_hub(source: DataSource, error: Exception) -> DataError:

@@ -4,133 +4,165 @@ from __future__ import annotations
 
 import codecs
 import csv
-import gzip
 import io
 import json
-import zlib
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from operator import itemgetter
 from typing import IO, Any
 
+from zenml_ftvr.data.files import (
+    ENDINGS,
+    SUFFIXES,
+    Format,
+    files_of,
+    format_of,
+    is_file_name,
+    opened,
+)
 from zenml_ftvr.errors import DataError
 from zenml_ftvr.values.written import name_or_guess
 
-__all__ = ["SUFFIXES", "Column", "column_names", "is_file_name", "read_columns"]
+__all__ = ["SUFFIXES", "Column", "check_columns", "column_names", "is_file_name", "read_columns"]
 
-SUFFIXES = (".csv", ".jsonl", ".ndjson", ".parquet", ".csv.gz", ".jsonl.gz", ".ndjson.gz")
 LONGEST_FIELD = 2**31 - 1  # characters: csv's own default, 131,072, is shorter than real texts
-BROKEN_GZIP = (gzip.BadGzipFile, EOFError, zlib.error)  # in its first bytes, its last, its middle
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Values of one column, and the place in the file of each."""
+    """Values of one column, and the place in its file of each."""
 
     values: list[Any]
     places: Sequence[int]
     place_name: str
     """What a place is called: `line` or `row`."""
+    files: Sequence[tuple[int, str]]
+    """The files that the values are from, each with the index of its first."""
+
+    def place(self, index: int) -> str:
+        """Where a value is from, such as `rows.csv, line 7`."""
+        _, file = self.files[bisect_right(self.files, index, key=itemgetter(0)) - 1]
+        return f"{file}, {self.place_name} {self.places[index]}"
 
 
-def is_file_name(name: str) -> bool:
-    """Whether `name` means a file or URI, by its look or because it is there."""
-    looks = name.startswith(("/", "./", "../", "~")) or "://" in name
-    # A folder counts too, only to be refused: `datasets` would read it in place of the Hub's.
-    return looks or name.lower().endswith(SUFFIXES) or Path(name).expanduser().exists()
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The columns of one file."""
+
+    columns: dict[str, Column]
+    names: frozenset[str] | None
+    """Of all its columns; None where every row names its own, or there is none."""
+    n_rows: int
 
 
 def read_columns(name: str, columns: dict[str, str], encoding: str) -> dict[str, Column]:
-    """The columns of a file or URI; `columns` maps the setting's name to the column's.
+    """The columns of a file, files or a URI; `columns` maps the setting's name to the column's.
 
     Raises `DataError` for a missing file or column, undecodable bytes, and broken lines.
     """
-    with _opened(name) as stream:
-        if _suffix(name) == ".parquet":
-            return _read_parquet(name, stream, columns)
-        reader = _records_csv if _suffix(name) == ".csv" else _records_jsonl
-        found: dict[str, Column] = {}
-        places: list[int] = []
-        for setting in columns:
-            found[setting] = Column([], places, "line")
-        for line, record in reader(name, _decoded(name, stream, encoding)):
-            if not places:
-                _check_columns(name, list(record), columns)
-            places.append(line)
-            for setting, column in columns.items():
-                found[setting].values.append(record.get(column))
-    if not places:
-        raise DataError(f"{name} holds no rows. Give a file with a row a text.")
-    return found
+    files = _files_of_one_format(name)
+    parts = [_read_file(file, columns, encoding) for file in files]
+    _check_equal_columns(files, parts)
+    if not any(part.n_rows for part in parts):
+        raise _no_rows(name)
+    if len(parts) == 1:
+        return parts[0].columns
+    starts, n_rows = [], 0
+    for file, part in zip(files, parts, strict=True):
+        starts.append((n_rows, file))
+        n_rows += part.n_rows
+    return {
+        setting: Column(
+            [value for part in parts for value in part.columns[setting].values],
+            [place for part in parts for place in part.columns[setting].places],
+            parts[0].columns[setting].place_name,
+            starts,
+        )
+        for setting in columns
+    }
 
 
 def column_names(name: str, encoding: str) -> list[str]:
-    """The columns of a file."""
-    with _opened(name) as stream:
-        if _suffix(name) == ".parquet":
-            import pyarrow.parquet as pq
+    """The columns of a file, or of the first of several that has rows."""
+    for file in _files_of_one_format(name):
+        with opened(file) as stream:
+            format_ = format_of(file)
+            match format_:
+                case "parquet":
+                    import pyarrow.parquet as pq
 
-            with _parquet_faults(name):
-                return list(pq.read_schema(stream).names)
-        reader = _records_csv if _suffix(name) == ".csv" else _records_jsonl
-        for _, record in reader(name, _decoded(name, stream, encoding)):
-            return list(record)
-    raise DataError(f"{name} holds no rows. Give a file with a row a text.")
+                    with _parquet_faults(file):
+                        return list(pq.read_schema(stream).names)
+                case "txt":
+                    raise _no_labels(file)
+                case "csv" | "tsv" | "jsonl":
+                    for _, record in _records(file, format_, _decoded(file, stream, encoding)):
+                        return list(record)
+    raise _no_rows(name)
 
 
-def _suffix(name: str) -> str:
-    lower = name.lower().removesuffix(".gz")
-    for suffix in (".csv", ".parquet"):
-        if lower.endswith(suffix):
-            return suffix
-    if lower.endswith((".jsonl", ".ndjson")):
-        return ".jsonl"
-    raise DataError(
-        f"{name} has none of the endings that can be read: {', '.join(SUFFIXES)}. Convert it, or "
-        f"rename it if it is one of these."
+def _no_rows(name: str) -> DataError:
+    return DataError(f"{name} holds no rows. Give a file with a row a text.")
+
+
+def _no_labels(name: str) -> DataError:
+    return DataError(
+        f"{name} has none of the endings of files with columns: {', '.join(ENDINGS)}. A text file "
+        f"holds one text a line and no labels: it can be predicted for, not trained on."
     )
 
 
-@contextmanager
-def _opened(name: str) -> Iterator[IO[bytes]]:
-    if "://" not in name:
-        path = Path(name).expanduser()
-        if not path.is_file():
-            what = "is a folder, not a file" if path.is_dir() else "does not exist"
+def _files_of_one_format(name: str) -> list[str]:
+    files = files_of(name)
+    for file in files[1:]:
+        if format_of(file) != format_of(files[0]):
             raise DataError(
-                f"data file {name} {what} (looked for {path.absolute()}). Check data.name and the "
-                f"folder that the command runs in."
+                f"{name}: {file} is of another kind than {files[0]}. Narrow the pattern, so that "
+                f"all files are read in the same way."
             )
-        opener: Any = gzip.open if name.lower().endswith(".gz") else open
-        try:
-            with opener(path, "rb") as stream:
-                yield stream
-        except BROKEN_GZIP as error:
-            raise _broken_gzip(name, error) from error
-        except PermissionError as error:
-            raise DataError(f"{name} may not be read: {error}. Change its permissions.") from error
-        return
-    import fsspec
-
-    try:
-        compression = "gzip" if name.lower().endswith(".gz") else None
-        with fsspec.open(name, "rb", compression=compression) as stream:
-            yield stream
-    except ImportError as error:
-        raise DataError(f"{name} cannot be read here: {error}.") from error
-    except BROKEN_GZIP as error:
-        raise _broken_gzip(name, error) from error
-    except ValueError as error:
-        raise DataError(f"{name} is no URI that can be read: {error}.") from error
-    except OSError as error:
-        raise DataError(
-            f"{name} cannot be read: {error!r}. Check the URI and the credentials."
-        ) from error
+    return files
 
 
-def _broken_gzip(name: str, error: Exception) -> DataError:
-    return DataError(f"{name} is not a whole gzip file ({error}). Copy it again.")
+def _check_equal_columns(files: list[str], parts: list[_Part]) -> None:
+    known = [(file, part.names) for file, part in zip(files, parts, strict=True) if part.names]
+    for file, names in known[1:]:
+        first, expected = known[0]
+        if names is not None and expected is not None and names != expected:
+            lacking = [f"lacks {name}" for name in sorted(expected - names)]
+            more = [f"has {name} besides" for name in sorted(names - expected)]
+            raise DataError(
+                f"{file} has other columns than {first}: it {', '.join(lacking + more)}. Files "
+                f"that are read together need the same columns."
+            )
+
+
+def _read_file(name: str, columns: dict[str, str], encoding: str) -> _Part:
+    with opened(name) as stream:
+        format_ = format_of(name)
+        if format_ == "txt" and set(columns) != {"text_column"}:
+            raise _no_labels(name)
+        if format_ == "parquet":
+            return _read_parquet(name, stream, columns)
+        places: list[int] = []
+        found = {setting: Column([], places, "line", ((0, name),)) for setting in columns}
+        lines = _decoded(name, stream, encoding)
+        if format_ == "txt":
+            for line, text in _texts(lines):
+                places.append(line)
+                found["text_column"].values.append(text)
+            return _Part(found, None, len(places))
+        names: list[str] = []
+        for line, record in _records(name, format_, lines):
+            if not places:
+                names = list(record)
+                check_columns(name, names, columns)
+            places.append(line)
+            for setting, column in columns.items():
+                found[setting].values.append(record.get(column))
+    same = frozenset(names) if format_ != "jsonl" and names else None
+    return _Part(found, same, len(places))
 
 
 def _decoded(name: str, stream: IO[bytes], encoding: str) -> IO[str]:
@@ -184,9 +216,26 @@ class _LineDecoder:
         )
 
 
-def _records_csv(name: str, lines: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+def _texts(lines: Any) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            yield number, line.removesuffix("\n").removesuffix("\r")
+
+
+def _records(name: str, format_: Format, lines: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+    match format_:
+        case "csv":
+            return _records_csv(name, lines, ",")
+        case "tsv":
+            return _records_csv(name, lines, "\t")
+        case _:
+            return _records_jsonl(name, lines)
+
+
+def _records_csv(name: str, lines: Any, delimiter: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    kind, separator = {",": ("CSV", "commas"), "\t": ("TSV", "tabs")}[delimiter]
     csv.field_size_limit(LONGEST_FIELD)
-    reader = csv.reader(lines, strict=True)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     try:
         header = next((fields for fields in reader if fields), None)
         if header is None:
@@ -201,13 +250,13 @@ def _records_csv(name: str, lines: Any) -> Iterator[tuple[int, dict[str, Any]]]:
             if len(fields) != len(header):
                 raise DataError(
                     f"{name}, line {reader.line_num}: {len(fields)} fields where the header has "
-                    f"{len(header)}. Quote texts that hold commas or line breaks."
+                    f"{len(header)}. Quote texts that hold {separator} or line breaks."
                 )
             yield reader.line_num, dict(zip(header, fields, strict=True))
     except csv.Error as error:
         raise DataError(
-            f"{name}, line {reader.line_num}: not valid CSV ({error}). Quote texts that hold "
-            f"commas, quotes or line breaks."
+            f"{name}, line {reader.line_num}: not valid {kind} ({error}). Quote texts that hold "
+            f"{separator}, quotes or line breaks."
         ) from error
 
 
@@ -229,20 +278,20 @@ def _records_jsonl(name: str, lines: Any) -> Iterator[tuple[int, dict[str, Any]]
         yield number, record
 
 
-def _read_parquet(name: str, stream: Any, columns: dict[str, str]) -> dict[str, Column]:
+def _read_parquet(name: str, stream: Any, columns: dict[str, str]) -> _Part:
     import pyarrow.parquet as pq
 
     with _parquet_faults(name):
         file = pq.ParquetFile(stream)
-        _check_columns(name, list(file.schema_arrow.names), columns)
+        names = list(file.schema_arrow.names)
+        check_columns(name, names, columns)
         table = file.read(columns=list(columns.values()))
-    if table.num_rows == 0:
-        raise DataError(f"{name} holds no rows. Give a file with a row a text.")
     places = range(1, table.num_rows + 1)
-    return {
-        setting: Column(table.column(column).to_pylist(), places, "row")
+    found = {
+        setting: Column(table.column(column).to_pylist(), places, "row", ((0, name),))
         for setting, column in columns.items()
     }
+    return _Part(found, frozenset(names), table.num_rows)
 
 
 @contextmanager
@@ -257,7 +306,8 @@ def _parquet_faults(name: str) -> Iterator[None]:
         ) from error
 
 
-def _check_columns(name: str, present: list[str], columns: dict[str, str]) -> None:
+def check_columns(name: str, present: list[str], columns: dict[str, str]) -> None:
+    """Refuse the absence of a column, with the nearest of those there are."""
     for setting, column in columns.items():
         if column not in present:
             raise DataError(

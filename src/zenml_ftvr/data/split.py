@@ -1,4 +1,4 @@
-"""Check rows and split them by a stable hash of their text."""
+"""Check rows and split them, by a stable hash of their text unless told otherwise."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from zenml_ftvr.data.rows import Dataset, Rows, fingerprint_of, make_rows, row_i
 from zenml_ftvr.errors import DataError
 from zenml_ftvr.values import DataSource
 
-__all__ = ["make_dataset", "split_of"]
+__all__ = ["SPLITS", "make_dataset", "split_at", "split_of"]
 
 SPLITS = ("train", "validation", "test")
 HASH_DIGITS = 15  # hexadecimal: 60 bits, which a float's division keeps in order
@@ -22,18 +22,32 @@ LABELS_SHOWN = 10  # in an error: enough to see what is wrong
 def split_of(row_id: str, validation_fraction: float, test_fraction: float) -> str:
     """Which split a row is in. It follows from the text alone, so that it never changes."""
     place = int(row_id[:HASH_DIGITS], 16) / 16**HASH_DIGITS
+    return split_at(place, validation_fraction, test_fraction)
+
+
+def split_at(place: float, validation_fraction: float, test_fraction: float) -> str:
+    """Which split a place between 0 and 1 is in: test first, then validation, then train."""
     if place < test_fraction:
         return "test"
     return "validation" if place < test_fraction + validation_fraction else "train"
 
 
-def make_dataset(source: DataSource, texts: Sequence[str], labels: Sequence[str]) -> Dataset:
-    """Split checked texts and labels; refuse what nothing can be learnt from."""
+def make_dataset(
+    source: DataSource,
+    texts: Sequence[str],
+    labels: Sequence[str],
+    splits: Sequence[str] | None = None,
+) -> Dataset:
+    """Split checked texts and labels, by `splits` or the texts' hashes.
+
+    Raises `DataError` for what nothing can be learnt from.
+    """
     row_ids = [row_id_of(text) for text in texts]
     _check_variety(row_ids, labels)
-    splits = [
-        split_of(row_id, source.validation_fraction, source.test_fraction) for row_id in row_ids
-    ]
+    if splits is None:
+        splits = [
+            split_of(row_id, source.validation_fraction, source.test_fraction) for row_id in row_ids
+        ]
     rare = _rare_labels(row_ids, labels, splits)
     if rare and source.rare_labels == "error":
         raise DataError(_rare_message(rare))

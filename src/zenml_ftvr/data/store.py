@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 from zenml_ftvr.data.rows import Dataset, Rows, fingerprint_of
 from zenml_ftvr.data.split import SPLITS
@@ -40,6 +41,12 @@ def write_dataset(dataset: Dataset, folder: Path) -> None:
     (folder / RECORD_FILE).write_text(text, encoding="utf-8")
 
 
+def _source_of(record: dict[str, Any]) -> DataSource:
+    """A source as JSON holds it; settings that are younger than the record have their defaults."""
+    fatal = {"fatal": tuple(record["fatal"])} if "fatal" in record else {}
+    return DataSource(**record | fatal)
+
+
 def read_dataset(folder: Path) -> Dataset:
     """Read what `write_dataset` wrote, memory-mapped; changed rows are refused."""
     import pyarrow as pa
@@ -59,7 +66,7 @@ def read_dataset(folder: Path) -> Dataset:
             table.validate(full=True)
             splits[name] = Rows(table)
         dataset = Dataset(
-            source=DataSource(**record["source"]),
+            source=_source_of(record["source"]),
             **splits,
             labels=tuple(record["labels"]),
             fingerprint=record["fingerprint"],

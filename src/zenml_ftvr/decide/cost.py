@@ -141,14 +141,22 @@ def _training_seconds(arm: ArmCalibration, basis: PlanBasis, steps: int) -> floa
             n_rows = facts.n_train - basis.n_encoded + facts.n_validation
             batches = n_rows / arm.batch_size
             return arm.setup_seconds + batches * arm.seconds_per_step
-        case "full" | "lora" | "scratch":
+        case "contrastive":
+            features = (facts.n_train + facts.n_validation) * arm.seconds_per_eval_row
+            steps_seconds = steps * arm.seconds_per_step
+            return arm.setup_seconds + steps_seconds + features + arm.save_seconds
+        case "partial" | "full" | "lora" | "scratch":
+            # What is frozen passes once over all rows.
+            frozen = (facts.n_train + facts.n_validation) * arm.seconds_per_frozen_row
             # Looks at the validation split, each with a checkpoint at worst, and the last save.
             looks = EVALUATIONS * (facts.n_validation * arm.seconds_per_eval_row + arm.save_seconds)
-            return arm.setup_seconds + steps * arm.seconds_per_step + looks + arm.save_seconds
+            steps_seconds = steps * arm.seconds_per_step
+            return arm.setup_seconds + frozen + steps_seconds + looks + arm.save_seconds
 
 
 def _evaluation_seconds(arm: ArmCalibration, basis: PlanBasis) -> float:
-    return arm.setup_seconds + basis.facts.n_test * arm.seconds_per_eval_row
+    seconds_per_row = arm.seconds_per_eval_row + arm.seconds_per_frozen_row
+    return arm.setup_seconds + basis.facts.n_test * seconds_per_row
 
 
 def _problems(

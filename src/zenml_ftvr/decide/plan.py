@@ -17,11 +17,13 @@ from zenml_ftvr.approaches import (
 from zenml_ftvr.values import (
     Approach,
     Baseline,
+    Contrastive,
     DataProfile,
     Full,
     Head,
     Lora,
     ModelSource,
+    Partial,
     Scratch,
     TextClassification,
     TrainingPlan,
@@ -53,7 +55,9 @@ class PlanBasis:
     """Training rows whose features are at hand, from the cross-validation of `head`."""
 
 
-def training_facts(profile: DataProfile, task: TextClassification) -> TrainingFacts:
+def training_facts(
+    profile: DataProfile, task: TextClassification, n_layers: int | None = None
+) -> TrainingFacts:
     """What default hyperparameters follow from, read off the profile."""
     words = max(profile.words.mean, profile.characters.mean / CHARACTERS_PER_WORD)
     return TrainingFacts(
@@ -62,6 +66,7 @@ def training_facts(profile: DataProfile, task: TextClassification) -> TrainingFa
         n_test=profile.n_test,
         n_classes=profile.n_classes,
         n_words=round(profile.n_train * min(words, task.max_length)),
+        n_layers=n_layers,
     )
 
 
@@ -71,15 +76,16 @@ def plan_basis(
     source: ModelSource | None,
     model_fingerprint: str | None,
     seed: int,
+    n_layers: int | None = None,
 ) -> PlanBasis:
-    """The basis that a profile gives."""
+    """The basis that a profile gives; `n_layers` is of the base model."""
     return PlanBasis(
         task=task,
         source=source,
         model_fingerprint=model_fingerprint,
         data_fingerprint=profile.fingerprint,
         labels=tuple(count.label for count in profile.classes),
-        facts=training_facts(profile, task),
+        facts=training_facts(profile, task, n_layers),
         seed=seed,
     )
 
@@ -89,7 +95,9 @@ def ample_steps(approach: Approach, n_train: int) -> int:
     match approach:
         case Baseline() | Head():
             return 0
-        case Full() | Lora() | Scratch():
+        case Contrastive():
+            return max(1, math.ceil((approach.pairs or 1) / (approach.batch_size or 1)))
+        case Partial() | Full() | Lora() | Scratch():
             epochs, batch_size = approach.epochs or 1.0, approach.batch_size or 1
             return max(1, math.ceil(epochs * n_train / min(batch_size, n_train)))
 
@@ -111,7 +119,11 @@ def make_plan(
     needs_model = resolved.kind in NEEDS_BASE_MODEL
     steps, batch_size, learning_rate = 0, basis.facts.n_train, None
     match resolved:
-        case Full() | Lora() | Scratch():
+        case Contrastive():
+            steps = ample_steps(resolved, basis.facts.n_train) if max_steps is None else max_steps
+            batch_size = resolved.batch_size or 1
+            learning_rate = resolved.learning_rate
+        case Partial() | Full() | Lora() | Scratch():
             steps = ample_steps(resolved, basis.facts.n_train) if max_steps is None else max_steps
             batch_size = min(resolved.batch_size or 1, basis.facts.n_train)
             learning_rate = resolved.learning_rate

@@ -97,10 +97,10 @@ def _choose(
     request: Request,
 ) -> tuple[Kind, tuple[str, ...]]:
     tolerance = request.tolerance
-    tuned = [kind for kind in order.kinds if kind in ("full", "lora") and kind in feasible]
-    if order.trusts_fine_tuning and tuned:
-        return tuned[0], (
-            f"No pilot of '{tuned[0]}' was trained: it is chosen on published evidence, and its "
+    trusted = [kind for kind in order.trusted if kind in feasible]
+    if trusted:
+        return trusted[0], (
+            f"No pilot of '{trusted[0]}' was trained: it is chosen on published evidence, and its "
             f"score is not forecast.",
         )
     measured = [one.kind for one in evidence.measured if one.kind in feasible]
@@ -220,11 +220,26 @@ def _verdict(choice: Kind, order: Order, evidence: ScreeningEvidence, request: R
         case "head":
             reach = f": {scored}" if scored else ""
             return f"Keep {model} frozen and train a linear head on its features{reach}."
+        case "contrastive":
+            return (
+                f"Train {model} on pairs of texts, then a head: its features already beat word "
+                f"counts, and with so few rows a class this has been ahead of fine-tuning."
+                if order.trusted
+                else f"Train {model} on pairs of texts, then a head, of the arms on offer."
+            )
+        case "partial":
+            return (
+                f"Fine-tune the last layers of {model}: its features already beat word counts, "
+                f"published comparisons at this size gain on that, and training all of it does "
+                f"not fit here."
+                if order.trusted
+                else f"Fine-tune the last layers of {model}, of the arms on offer."
+            )
         case "full":
             return (
                 f"Fine-tune all of {model}: its features already beat word counts, and published "
                 f"comparisons at this size gain on that."
-                if order.trusts_fine_tuning
+                if order.trusted
                 else f"Fine-tune all of {model}, of the arms on offer."
             )
         case "lora":
@@ -232,7 +247,7 @@ def _verdict(choice: Kind, order: Order, evidence: ScreeningEvidence, request: R
                 f"Fine-tune {model} with LoRA: its features already beat word counts, published "
                 f"comparisons at this size gain on that, and LoRA equals full fine-tuning at less "
                 f"cost."
-                if order.trusts_fine_tuning
+                if order.trusted
                 else f"Fine-tune {model} with LoRA, of the arms on offer."
             )
         case "scratch":

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zenml_ftvr.approaches import lora, scratch
 from zenml_ftvr.errors import ModelError
+from zenml_ftvr.models.prefix import freeze_below
 from zenml_ftvr.models.pretrained import HEAD_NAMES, load_base
 from zenml_ftvr.models.quiet import quiet
 from zenml_ftvr.models.resolve import ResolvedModel, load_tokenizer
-from zenml_ftvr.values import Full, Lora, Scratch, TrainingPlan
+from zenml_ftvr.values import Full, Lora, Partial, Scratch, TrainingPlan
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -25,6 +27,8 @@ class Trainable:
 
     model: Any
     tokenizer: Any
+    n_frozen: int = 0
+    """Lower layers whose answers do not change while the others are trained."""
 
     @property
     def n_params(self) -> int:
@@ -38,7 +42,7 @@ class Trainable:
 
 
 def build(plan: TrainingPlan, base: ResolvedModel | None, texts: Sequence[str]) -> Trainable:
-    """The model of a `full`, `lora` or `scratch` plan; its weights follow from `plan.seed`.
+    """The model of a plan that takes steps on labels; its weights follow from `plan.seed`.
 
     `texts` is the training split, from which `scratch` trains its tokenizer.
     """
@@ -48,6 +52,10 @@ def build(plan: TrainingPlan, base: ResolvedModel | None, texts: Sequence[str]) 
     match plan.approach:
         case Full():
             return _pretrained(plan, _required(plan, base))
+        case Partial() as approach:
+            whole = _pretrained(plan, _required(plan, base))
+            n_frozen = freeze_below(whole.model, approach.layers or 1)
+            return dataclasses.replace(whole, n_frozen=n_frozen)
         case Lora() as approach:
             return _with_adapters(_pretrained(plan, _required(plan, base)), approach)
         case Scratch() as approach:

@@ -130,7 +130,7 @@ def save_head(
 def save_trainable(
     trainable: Trainable, base: ResolvedModel | None, plan: TrainingPlan, folder: Path
 ) -> None:
-    """Write a `full` or `scratch` model, or the adapters and head of `lora`, with the tokenizer."""
+    """Write the model, or of `lora` the adapters and head alone, with the tokenizer."""
     folder.mkdir(parents=True, exist_ok=True)
     match plan.kind:
         case "lora":
@@ -141,10 +141,10 @@ def save_trainable(
             config.revision = base.source.revision
             with quiet():
                 trainable.model.save_pretrained(folder, save_embedding_layers=False)
-        case "full" | "scratch":
+        case "partial" | "full" | "scratch":
             with quiet():
                 trainable.model.save_pretrained(folder)
-        case "baseline" | "head":
+        case "baseline" | "head" | "contrastive":
             raise ModelError(f"'{plan.kind}' has a saving of its own.")
         case _:
             assert_never(plan.kind)

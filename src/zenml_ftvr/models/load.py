@@ -127,9 +127,9 @@ def _scorer(folder: Path, manifest: Manifest) -> _Scorer:
     match manifest.kind:
         case "baseline":
             return _BaselineScorer(folder, len(manifest.labels))
-        case "head":
+        case "head" | "contrastive":
             return _HeadScorer(folder, manifest)
-        case "full" | "scratch" | "lora":
+        case "partial" | "full" | "scratch" | "lora":
             return _ClassifierScorer(folder, manifest)
         case _:
             assert_never(manifest.kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import math
 import tempfile
@@ -16,7 +17,18 @@ from zenml_ftvr.errors import FtvrError
 from zenml_ftvr.hardware import peak_memory, process_memory_gib
 from zenml_ftvr.models import ResolvedModel, load, load_encoder, save_baseline, save_trainable
 from zenml_ftvr.tasks.text_classification import ClassificationRows
-from zenml_ftvr.train import Progress, count_params, fit_baseline, prepare, silent, trainer_for
+from zenml_ftvr.train import (
+    Prepared,
+    Progress,
+    count_params,
+    fit_baseline,
+    make_pairs,
+    prepare,
+    silent,
+    train_on_pairs,
+    trainer_for,
+    without_frozen_part,
+)
 from zenml_ftvr.values import (
     Approach,
     ArmCalibration,
@@ -107,8 +119,10 @@ def _calibrate_arm(
             return _calibrate_baseline(plan, dataset)
         case "head":
             return _calibrate_head(plan, dataset, base, hardware)
-        case "full" | "lora" | "scratch":
-            return _calibrate_loop(plan, dataset, base, seconds_limit)
+        case "contrastive":
+            return _calibrate_contrastive(plan, dataset, base, hardware, seconds_limit)
+        case "partial" | "full" | "lora" | "scratch":
+            return _calibrate_loop(plan, dataset, base, hardware, seconds_limit)
 
 
 def _longest(plan: TrainingPlan, dataset: Dataset) -> int:
@@ -199,6 +213,7 @@ def _calibrate_loop(
     plan: TrainingPlan,
     dataset: Dataset,
     base: ResolvedModel | None,
+    hardware: Hardware,
     seconds_limit: float | None,
 ) -> ArmCalibration:
     with tempfile.TemporaryDirectory(prefix="ftvr-") as name, peak_memory() as peak:
@@ -213,23 +228,24 @@ def _calibrate_loop(
         ]
         n_params, n_trainable = trainable.n_params, trainable.n_trainable
         clock = _stopwatch(plan, seconds_limit)
-        trainer = trainer_for(
-            plan,
-            trainable,
-            prepared.train.subset(order),
-            _evenly(prepared.validation),
-            work / "steps",
-            [clock],
-            sampling="sequential",
-            evaluates=False,
+        few = dataclasses.replace(
+            prepared,
+            train=prepared.train.subset(order),
+            validation=_evenly(prepared.validation),
         )
         setup_seconds = time.monotonic() - started
-        trainer.train()
-        if clock.gave_up is not None:
-            raise _NotCalibrated(clock.gave_up)
         started = time.monotonic()
-        trainer.evaluate()
-        eval_seconds = (time.monotonic() - started) / len(trainer.eval_dataset)
+        with without_frozen_part(few, work / "states", hardware.device, silent) as light:
+            frozen_seconds = time.monotonic() - started if light is not few else 0.0
+            trainer = trainer_for(
+                plan, light, work / "steps", [clock], sampling="sequential", evaluates=False
+            )
+            trainer.train()
+            if clock.gave_up is not None:
+                raise _NotCalibrated(clock.gave_up)
+            started = time.monotonic()
+            trainer.evaluate()
+            eval_seconds = (time.monotonic() - started) / len(trainer.eval_dataset)
         started = time.monotonic()
         save_trainable(trainable, base, plan, work / "model")
         save_seconds = time.monotonic() - started
@@ -245,6 +261,71 @@ def _calibrate_loop(
         peak_memory_gib=peak.gib,
         n_params=n_params,
         n_trainable=n_trainable,
+        seconds_per_frozen_row=frozen_seconds / _tokens(few) * sum(lengths) / len(lengths),
+    )
+
+
+def _tokens(prepared: Prepared) -> int:
+    """Tokens of the distinct rows: the frozen layers see each once."""
+    distinct = {tuple(ids) for ids in (*prepared.train.input_ids, *prepared.validation.input_ids)}
+    return sum(map(len, distinct))
+
+
+def _calibrate_contrastive(
+    plan: TrainingPlan,
+    dataset: Dataset,
+    base: ResolvedModel | None,
+    hardware: Hardware,
+    seconds_limit: float | None,
+) -> ArmCalibration:
+    if base is None:
+        raise _NotCalibrated("it needs a base model, and none was given.")
+    texts, label_ids = dataset.train.texts, dataset.label_ids(dataset.train)
+    n_pairs = plan.max_steps * plan.batch_size
+    pairs = make_pairs(label_ids, dataset.train.row_ids, n_pairs, plan.seed)
+    clock = _stopwatch(plan, seconds_limit)
+    with tempfile.TemporaryDirectory(prefix="ftvr-") as name, peak_memory() as peak:
+        started = time.monotonic()
+        encoder = load_encoder(base.folder, plan.task.max_length, hardware.device)
+        setup_seconds = time.monotonic() - started
+        train_on_pairs(
+            encoder.model,
+            encoder.tokenizer,
+            texts,
+            pairs,
+            max_length=plan.task.max_length,
+            max_steps=plan.max_steps,
+            batch_size=plan.batch_size,
+            learning_rate=plan.learning_rate or 0.0,
+            warmup_steps=plan.warmup_steps,
+            seed=plan.seed,
+            work_folder=Path(name) / "steps",
+            callbacks=[clock],
+            logging_steps=plan.max_steps,
+        )
+        if clock.gave_up is not None:
+            raise _NotCalibrated(clock.gave_up)
+        some = sorted(dataset.validation.texts, key=len)
+        some = some[:: max(1, math.ceil(len(some) / EVALUATED_ROWS))]
+        started = time.monotonic()
+        encoder.features(some)
+        eval_seconds = (time.monotonic() - started) / len(some)
+        started = time.monotonic()
+        encoder.model.save_pretrained(Path(name) / "model")
+        save_seconds = time.monotonic() - started
+    timed = clock.seconds[WARM_UP_BATCHES:]
+    n_params = base.architecture.n_params + len(dataset.labels) * (base.architecture.hidden + 1)
+    return ArmCalibration(
+        kind="contrastive",
+        seconds_per_step=sum(timed) / len(timed),
+        batch_size=plan.batch_size,
+        n_steps_timed=len(timed),
+        seconds_per_eval_row=eval_seconds,
+        setup_seconds=setup_seconds,
+        save_seconds=save_seconds,
+        peak_memory_gib=peak.gib,
+        n_params=n_params,
+        n_trainable=n_params,
     )
 
 

@@ -410,6 +410,61 @@ def data(profile: DataProfile) -> str:
         '<th class="n">Validation</th><th class="n">Test</th><th></th></tr></thead>'
         f"<tbody>{bars}</tbody></table></div>"
         + (f'<p class="small muted">and {rest} smaller classes</p>' if rest > 0 else "")
+        + _checks(profile)
+    )
+
+
+def _checks(profile: DataProfile) -> str:
+    """What was looked for in the rows, found or not; nothing of a profile from before it was."""
+    checks = profile.checks
+    if checks is None:
+        return ""
+    alike = f"{w.count(checks.n_compared)} distinct texts compared"
+    if checks.n_compared < checks.n_distinct:
+        alike = (
+            f"a sample of {w.count(checks.n_compared)} of {w.count(checks.n_distinct)} distinct "
+            f"texts compared"
+        )
+    rows = [
+        ["Rows that repeat a text", w.count(profile.n_duplicates), "beyond the first of each"],
+        ["Texts under more than one label", w.count(profile.n_conflicts), ""],
+        [
+            "Test rows with the text of a training or validation row",
+            w.count(checks.n_leaked_test),
+            "",
+        ],
+        [
+            "Validation rows with the text of a training row",
+            w.count(checks.n_leaked_validation),
+            "",
+        ],
+        [
+            "Texts nearly the same as another",
+            w.count(checks.n_near_duplicates),
+            f"at least 0.8 of all runs of three words are in both; {alike}",
+        ],
+        [
+            "Test texts nearly a training or validation text",
+            w.count(checks.n_near_leaked_test),
+            "likewise",
+        ],
+        [
+            "Validation texts nearly a training text",
+            w.count(checks.n_near_leaked_validation),
+            "likewise",
+        ],
+        [
+            "Rows far longer than the rest",
+            w.count(checks.n_far_longer),
+            f"beyond {w.count(checks.far_longer_than)} characters",
+        ],
+        ["Rows that look wrongly decoded", w.count(checks.n_misencoded), ""],
+    ]
+    if profile.tokens is not None:
+        share = f"{profile.tokens.truncated_share:.1%}"
+        rows.append(["Tokens cut off", share, f"beyond {profile.tokens.max_length} a text"])
+    return "<h3>What was looked for</h3>" + table(
+        ["Check", "Found", "How"], rows, numeric=frozenset({1})
     )
 
 

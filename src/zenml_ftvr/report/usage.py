@@ -27,7 +27,7 @@ def usage_lines(model: TrainedModel, path: str) -> tuple[str, str]:
                 f'pipeline = skops.io.load(folder / "baseline.skops")\n'
                 f'print([labels[i] for i in pipeline.predict(["a text", "another"])])'
             )
-        case "head":
+        case "head" | "contrastive":
             plain = (
                 f"import json, pathlib, torch\n"
                 f"from safetensors.torch import load_file\n"
@@ -46,7 +46,7 @@ def usage_lines(model: TrainedModel, path: str) -> tuple[str, str]:
                 f'logits = pooled @ head["weight"].T + head["bias"]\n'
                 f'print([about["labels"][i] for i in logits.argmax(-1)])'
             )
-        case "full" | "scratch":
+        case "partial" | "full" | "scratch":
             plain = (
                 f"from transformers import pipeline\n\n"
                 f'classify = pipeline("text-classification", model={folder})\n'

@@ -29,6 +29,8 @@ __all__ = [
 APPROACH_NAMES: dict[Kind, str] = {
     "baseline": "Baseline",
     "head": "Head only",
+    "contrastive": "Contrastive",
+    "partial": "Last layers",
     "full": "Full fine-tuning",
     "lora": "LoRA",
     "scratch": "From scratch",

@@ -22,9 +22,11 @@ __all__ = ["WandbTracker"]
 
 API_KEY = "WANDB_API_KEY"
 TRAINING_STEPS = (
+    "finetune_contrastive",
     "finetune_full",
     "finetune_head",
     "finetune_lora",
+    "finetune_partial",
     "train_baseline",
     "train_from_scratch",
 )

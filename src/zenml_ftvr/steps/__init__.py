@@ -5,9 +5,11 @@ from zenml_ftvr.steps.decide import calibrate, recommend_approach
 from zenml_ftvr.steps.evaluate import evaluate_model, predict
 from zenml_ftvr.steps.publish import publish_report
 from zenml_ftvr.steps.train import (
+    finetune_contrastive,
     finetune_full,
     finetune_head,
     finetune_lora,
+    finetune_partial,
     train_baseline,
     train_from_scratch,
 )
@@ -15,9 +17,11 @@ from zenml_ftvr.steps.train import (
 __all__ = [
     "calibrate",
     "evaluate_model",
+    "finetune_contrastive",
     "finetune_full",
     "finetune_head",
     "finetune_lora",
+    "finetune_partial",
     "load_data",
     "predict",
     "profile_data",

@@ -16,10 +16,12 @@ from zenml_ftvr.train import print_progress, run_plan
 from zenml_ftvr.values import (
     Approach,
     Baseline,
+    Contrastive,
     Full,
     Head,
     Lora,
     ModelSource,
+    Partial,
     Recommendation,
     Scratch,
     TextClassification,
@@ -29,9 +31,11 @@ from zenml_ftvr.values import (
 )
 
 __all__ = [
+    "finetune_contrastive",
     "finetune_full",
     "finetune_head",
     "finetune_lora",
+    "finetune_partial",
     "train_baseline",
     "train_from_scratch",
 ]
@@ -62,6 +66,36 @@ def finetune_head(
     seed: int = 0,
 ) -> Annotated[TrainedModel, "model"]:
     """Fit a linear head on frozen features. With a recommendation, by its plan."""
+    plan = _plan(dataset, recommendation, approach, base_model, task, seed)
+    return _train(plan, dataset, recommendation, tracking)
+
+
+@step(cache_policy=CACHE_POLICY, output_materializers=TrainedModelMaterializer)
+def finetune_contrastive(
+    dataset: Dataset,
+    recommendation: Recommendation | None = None,
+    approach: Contrastive = Contrastive(),  # noqa: B008
+    base_model: ModelSource = ModelSource(),  # noqa: B008
+    task: TextClassification = TextClassification(),  # noqa: B008
+    tracking: TrackingSettings = TrackingSettings(),  # noqa: B008
+    seed: int = 0,
+) -> Annotated[TrainedModel, "model"]:
+    """Train the encoder on pairs of texts, then a head. With a recommendation, by its plan."""
+    plan = _plan(dataset, recommendation, approach, base_model, task, seed)
+    return _train(plan, dataset, recommendation, tracking)
+
+
+@step(cache_policy=CACHE_POLICY, output_materializers=TrainedModelMaterializer)
+def finetune_partial(
+    dataset: Dataset,
+    recommendation: Recommendation | None = None,
+    approach: Partial = Partial(),  # noqa: B008
+    base_model: ModelSource = ModelSource(),  # noqa: B008
+    task: TextClassification = TextClassification(),  # noqa: B008
+    tracking: TrackingSettings = TrackingSettings(),  # noqa: B008
+    seed: int = 0,
+) -> Annotated[TrainedModel, "model"]:
+    """Train the last layers of the base model. With a recommendation, by its plan."""
     plan = _plan(dataset, recommendation, approach, base_model, task, seed)
     return _train(plan, dataset, recommendation, tracking)
 

@@ -46,6 +46,11 @@ class ClassificationRows:
         }
 
     @property
+    def input_ids(self) -> list[list[int]]:
+        """The token ids of each row."""
+        return self._input_ids
+
+    @property
     def lengths(self) -> list[int]:
         """Tokens of each row."""
         return [len(ids) for ids in self._input_ids]

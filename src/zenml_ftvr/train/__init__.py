@@ -1,6 +1,9 @@
 """Run a plan: the loop, the budget's brake, and progress."""
 
+from zenml_ftvr.train.contrastive import train_on_pairs
+from zenml_ftvr.train.frozen import without_frozen_part
 from zenml_ftvr.train.loop import Prepared, prepare, run_loop, trainer_for
+from zenml_ftvr.train.pairs import make_pairs
 from zenml_ftvr.train.progress import Progress, print_progress, silent
 from zenml_ftvr.train.run import no_log, run_plan
 from zenml_ftvr.train.solved import (
@@ -19,11 +22,14 @@ __all__ = [
     "count_params",
     "fit_baseline",
     "fit_head",
+    "make_pairs",
     "no_log",
     "prepare",
     "print_progress",
     "run_loop",
     "run_plan",
     "silent",
+    "train_on_pairs",
     "trainer_for",
+    "without_frozen_part",
 ]

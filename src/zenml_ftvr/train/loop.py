@@ -24,7 +24,16 @@ from zenml_ftvr.values import CurvePoint, TrainingPlan
 if TYPE_CHECKING:
     from zenml_ftvr.data import Dataset
 
-__all__ = ["LoopResult", "Prepared", "prepare", "run_loop", "trainer_for"]
+__all__ = [
+    "LOGGED_POINTS",
+    "LoopResult",
+    "Observations",
+    "Prepared",
+    "observer",
+    "prepare",
+    "run_loop",
+    "trainer_for",
+]
 
 LOGGED_POINTS = 60  # of the loss curve: a point every few pixels of the report's chart
 EVAL_BATCH_SIZE = 32  # no gradients are kept
@@ -35,8 +44,11 @@ class Prepared:
     """A model and its encoded rows."""
 
     trainable: Trainable
-    train: ClassificationRows
-    validation: ClassificationRows
+    train: Any
+    """`ClassificationRows`, or rows that bring more to each batch (train/frozen.py)."""
+    validation: Any
+    collate: Callable[[list[dict[str, Any]]], Any]
+    """Rows to a padded batch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,15 +70,16 @@ def prepare(plan: TrainingPlan, dataset: Dataset, base: ResolvedModel | None) ->
         return ClassificationRows(ids, dataset.label_ids(of))
 
     return Prepared(
-        trainable=trainable, train=rows(dataset.train), validation=rows(dataset.validation)
+        trainable=trainable,
+        train=rows(dataset.train),
+        validation=rows(dataset.validation),
+        collate=collator(trainable.tokenizer),
     )
 
 
 def trainer_for(
     plan: TrainingPlan,
-    trainable: Trainable,
-    train: ClassificationRows,
-    validation: ClassificationRows,
+    prepared: Prepared,
     work_folder: Path,
     callbacks: list[Any],
     *,
@@ -105,6 +118,7 @@ def trainer_for(
         report_to=[],
         disable_tqdm=True,
         dataloader_pin_memory=False,
+        remove_unused_columns=False,  # rows hold what their batches need, and no more
     )
 
     def compute_metrics(prediction: Any) -> dict[str, float]:
@@ -112,11 +126,11 @@ def trainer_for(
         return {metric: score(metric, prediction.label_ids, predicted) for metric in METRICS}
 
     trainer = Trainer(
-        model=trainable.model,
+        model=prepared.trainable.model,
         args=arguments,
-        train_dataset=train,
-        eval_dataset=validation,
-        data_collator=collator(trainable.tokenizer),
+        train_dataset=prepared.train,
+        eval_dataset=prepared.validation,
+        data_collator=prepared.collate,
         compute_metrics=compute_metrics,
         callbacks=callbacks,
     )
@@ -128,8 +142,8 @@ def trainer_for(
 
 
 @dataclass(slots=True)
-class _Observations:
-    """What the callbacks of one loop saw."""
+class Observations:
+    """What the callback of one loop saw."""
 
     points: list[CurvePoint] = field(default_factory=list)
     stopped_by: Literal["finished", "budget"] = "finished"
@@ -146,13 +160,14 @@ NAMES = {
 """transformers' names of what it logs, and ours."""
 
 
-def _observer(
+def observer(
     plan: TrainingPlan,
-    seen: _Observations,
+    seen: Observations,
     log: Callable[[dict[str, float], int], None],
     progress: Progress,
     started: float,
 ) -> Any:
+    """A callback that records, shows progress, stops for the clock, and ends on a lost loss."""
     from transformers import TrainerCallback
 
     class Observer(TrainerCallback):
@@ -188,7 +203,7 @@ def _observer(
             limit = plan.wall_seconds
             if limit is not None and gone > limit and state.global_step < plan.max_steps:
                 seen.stopped_by = "budget"
-                control.should_evaluate = True
+                control.should_evaluate = args.eval_strategy != "no"
                 control.should_training_stop = True
             return control
 
@@ -208,14 +223,12 @@ def run_loop(
     `log(metrics, step)` gets every reading. `started` is the `time.monotonic()` from which the
     plan's wall-clock limit counts.
     """
-    seen = _Observations()
+    seen = Observations()
     trainer = trainer_for(
         plan,
-        prepared.trainable,
-        prepared.train,
-        prepared.validation,
+        prepared,
         work_folder,
-        [_observer(plan, seen, log, progress, started)],
+        [observer(plan, seen, log, progress, started)],
     )
     with quiet():
         trainer.train()

@@ -24,7 +24,17 @@ from zenml_ftvr.models import (
 )
 from zenml_ftvr.report import model_card
 from zenml_ftvr.tasks.text_classification import METRICS, score
-from zenml_ftvr.train.loop import LoopResult, prepare, run_loop
+from zenml_ftvr.train.contrastive import train_on_pairs
+from zenml_ftvr.train.frozen import states_folder, without_frozen_part
+from zenml_ftvr.train.loop import (
+    LOGGED_POINTS,
+    LoopResult,
+    Observations,
+    observer,
+    prepare,
+    run_loop,
+)
+from zenml_ftvr.train.pairs import make_pairs
 from zenml_ftvr.train.progress import Progress, silent
 from zenml_ftvr.train.solved import choose_head_c, count_params, fit_baseline, fit_head
 from zenml_ftvr.values import CurvePoint, Hardware, Ledger, LedgerEntry, TrainedModel, TrainingPlan
@@ -142,26 +152,35 @@ def _train(
             return _train_head(
                 plan, dataset, base, work / "model", hardware, log, progress, started
             )
-        case "full" | "lora" | "scratch":
+        case "contrastive":
+            if base is None:
+                raise TrainingError("approach 'contrastive' needs a base model; name one.")
+            return _train_contrastive(plan, dataset, base, work, hardware, log, progress, started)
+        case "partial" | "full" | "lora" | "scratch":
             prepared = prepare(plan, dataset, base)
-            n_params, n_trainable = prepared.trainable.n_params, prepared.trainable.n_trainable
-            loop = run_loop(plan, prepared, work / "checkpoints", log, progress, started)
-            save_trainable(prepared.trainable, base, plan, work / "model")
+            trainable = prepared.trainable
+            n_params, n_trainable = trainable.n_params, trainable.n_trainable
+            states = work / "states"
+            if base is not None and trainable.n_frozen:
+                states = states_folder(base, trainable.n_frozen, hardware.device)
+            with without_frozen_part(prepared, states, hardware.device, progress) as light:
+                loop = run_loop(plan, light, work / "checkpoints", log, progress, started)
+            save_trainable(trainable, base, plan, work / "model")
             return _Outcome(loop, n_params, n_trainable)
 
 
 def _solved_curve(
-    dataset: Dataset, predicted: npt.NDArray[np.int64], log: Log, started: float
+    dataset: Dataset, predicted: npt.NDArray[np.int64], log: Log, started: float, step: int = 0
 ) -> LoopResult:
-    """One reading for an approach without steps: its validation scores at the end."""
+    """One reading for a head that is solved for: its validation scores at the end."""
     import numpy as np
 
     truth = np.asarray(dataset.label_ids(dataset.validation))
     seconds = time.monotonic() - started
     metrics = {f"eval/{metric}": score(metric, truth, predicted) for metric in METRICS}
-    log(metrics, 0)
+    log(metrics, step)
     points = tuple(
-        CurvePoint(step=0, metric=name, value=value, seconds=seconds)
+        CurvePoint(step=step, metric=name, value=value, seconds=seconds)
         for name, value in metrics.items()
     )
     stopped_by: Literal["finished", "budget"] = "finished"
@@ -215,6 +234,58 @@ def _train_head(
     n_trainable = int(head.weight.size + head.bias.size)
     n_params = sum(parameter.numel() for parameter in encoder.model.parameters()) + n_trainable
     return _Outcome(_solved_curve(dataset, predicted, log, started), n_params, n_trainable)
+
+
+def _train_contrastive(
+    plan: TrainingPlan,
+    dataset: Dataset,
+    base: ResolvedModel,
+    work: Path,
+    hardware: Hardware,
+    log: Log,
+    progress: Progress,
+    started: float,
+) -> _Outcome:
+    texts, label_ids = dataset.train.texts, dataset.label_ids(dataset.train)
+    n_pairs = plan.max_steps * plan.batch_size
+    pairs = make_pairs(label_ids, dataset.train.row_ids, n_pairs, plan.seed)
+    encoder = load_encoder(base.folder, plan.task.max_length, hardware.device)
+    seen = Observations()
+    state = train_on_pairs(
+        encoder.model,
+        encoder.tokenizer,
+        texts,
+        pairs,
+        max_length=plan.task.max_length,
+        max_steps=plan.max_steps,
+        batch_size=plan.batch_size,
+        learning_rate=plan.learning_rate or 0.0,
+        warmup_steps=plan.warmup_steps,
+        seed=plan.seed,
+        work_folder=work / "pairs",
+        callbacks=[observer(plan, seen, log, progress, started)],
+        logging_steps=max(1, plan.max_steps // LOGGED_POINTS),
+    )
+
+    def features(rows: Any, what: str) -> npt.NDArray[np.float32]:
+        return encoder.features(
+            rows.texts, lambda done, total: progress(f"features, {what}", done, total)
+        )
+
+    trained_on = features(dataset.train, "train")
+    c = choose_head_c(trained_on, label_ids, dataset.train.row_ids, plan.seed)
+    head = fit_head(trained_on, label_ids, len(plan.labels), c, plan.seed)
+    save_head(encoder, head.weight, head.bias, plan, work / "model")
+    predicted = head.logits(features(dataset.validation, "validation")).argmax(axis=1)
+    end = _solved_curve(dataset, predicted, log, started, state.global_step)
+    loop = LoopResult(
+        steps_done=state.global_step,
+        stopped_by=seen.stopped_by,
+        curve=(*seen.points, *end.curve),
+    )
+    n_params = sum(parameter.numel() for parameter in encoder.model.parameters())
+    n_params += int(head.weight.size + head.bias.size)
+    return _Outcome(loop, n_params, n_params)
 
 
 def _trained(

@@ -13,15 +13,17 @@ __all__ = [
     "KINDS",
     "Approach",
     "Baseline",
+    "Contrastive",
     "Full",
     "Head",
     "Kind",
     "Lora",
+    "Partial",
     "Scratch",
     "TextClassification",
 ]
 
-Kind: TypeAlias = Literal["baseline", "head", "full", "lora", "scratch"]
+Kind: TypeAlias = Literal["baseline", "head", "contrastive", "partial", "full", "lora", "scratch"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -61,6 +63,47 @@ class Head(UserWritten):
     """Logistic regression on frozen, mean-pooled features of the base model."""
 
     kind: Literal["head"] = "head"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contrastive(UserWritten):
+    """The encoder on pairs of texts with equal and with different labels, then a linear head."""
+
+    kind: Literal["contrastive"] = "contrastive"
+    learning_rate: float | None = None
+    pairs: int | None = None
+    """Pairs to train on, half of them of equal label."""
+    batch_size: int | None = None
+    """Pairs a step."""
+
+    def __post_init__(self) -> None:
+        _require_positive(
+            "Contrastive",
+            learning_rate=self.learning_rate,
+            pairs=self.pairs,
+            batch_size=self.batch_size,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partial(UserWritten):
+    """The last layers of the base model and the head; what lies below is frozen, and run once."""
+
+    kind: Literal["partial"] = "partial"
+    learning_rate: float | None = None
+    epochs: float | None = None
+    batch_size: int | None = None
+    layers: int | None = None
+    """How many of the last layers are trained."""
+
+    def __post_init__(self) -> None:
+        _require_positive(
+            "Partial",
+            learning_rate=self.learning_rate,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            layers=self.layers,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,8 +200,18 @@ class _Tagged:
 
 
 if TYPE_CHECKING:
-    Approach: TypeAlias = Baseline | Head | Full | Lora | Scratch
+    Approach: TypeAlias = Baseline | Head | Contrastive | Partial | Full | Lora | Scratch
 else:
-    Approach = Annotated[Baseline | Head | Full | Lora | Scratch, _Tagged(), _KnownKind()]
+    Approach = Annotated[
+        Baseline | Head | Contrastive | Partial | Full | Lora | Scratch, _Tagged(), _KnownKind()
+    ]
 
-ALL_APPROACHES: tuple[Approach, ...] = (Baseline(), Head(), Full(), Lora(), Scratch())
+ALL_APPROACHES: tuple[Approach, ...] = (
+    Baseline(),
+    Head(),
+    Contrastive(),
+    Partial(),
+    Full(),
+    Lora(),
+    Scratch(),
+)

@@ -3,27 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from zenml_ftvr.errors import ConfigurationError
-from zenml_ftvr.values.written import UserWritten
+from zenml_ftvr.values.written import UserWritten, name_or_guess
 
-__all__ = ["ClassCount", "DataProfile", "DataSource", "Quantiles", "TokenProfile"]
+__all__ = [
+    "ClassCount",
+    "DataChecks",
+    "DataProfile",
+    "DataSource",
+    "Fatal",
+    "Quantiles",
+    "TokenProfile",
+]
+
+Fatal = Literal["leakage", "near_leakage", "conflicts", "near_duplicates", "encoding"]
+"""What is found in rows and may end their loading."""
+SPLIT_COLUMNS = ("split_column", "group_column", "time_column")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSource(UserWritten):
     """Which rows to read, and how to split them.
 
-    `name` is a built-in corpus (`docstrings`, `docstrings-cipher`), a local path or a URI of a CSV,
-    JSONL or Parquet file, or the id of a data set on the Hugging Face Hub.
+    `name` is a built-in corpus (`docstrings`, `docstrings-cipher`); a local path or a URI of a CSV,
+    TSV, JSONL or Parquet file, all but Parquet also compressed (.gz, .bz2, .xz, .zst), of several
+    by a pattern (`data/*.csv`), or of a folder of Parquet files; or the id of a data set on the
+    Hugging Face Hub.
+
+    Rows are split by a hash of their text unless one of `split_column`, `group_column`,
+    `time_column` or (`validation_file`, `test_file`) says otherwise.
     """
 
     name: str
     text_column: str = "text"
     label_column: str = "label"
     encoding: str = "utf-8"
-    """Of CSV and JSONL files."""
+    """Of CSV, TSV and JSONL files."""
     revision: str | None = None
     """Commit, tag or branch; Hub data sets only."""
     subset: str | None = None
@@ -34,6 +51,19 @@ class DataSource(UserWritten):
     test_fraction: float = 0.15
     rare_labels: Literal["error", "drop"] = "error"
     """What to do with a class too rare to be in every split."""
+    split_column: str | None = None
+    """A column with each row's split: train, validation (val, valid, dev, eval) or test."""
+    validation_file: str | None = None
+    """A file with the validation rows, with the same columns; then none come from `name`."""
+    test_file: str | None = None
+    """A file with the test rows, with the same columns; then none come from `name`."""
+    group_column: str | None = None
+    """A column whose hash splits the rows in place of the text's: one customer, one split."""
+    time_column: str | None = None
+    """A column of ISO dates or numbers: the newest rows are test, the next validation."""
+    fatal: tuple[Fatal, ...] = ("leakage",)
+    """What ends loading with an error; all else that is found is a warning of the profile.
+    `leakage`: test rows with the text of a training or validation row."""
 
     def __post_init__(self) -> None:
         if not self.name.strip():
@@ -45,6 +75,13 @@ class DataSource(UserWritten):
                 f"DataSource.text_column and label_column are both '{self.text_column}'. Name the "
                 f"column with the labels."
             )
+        self._check_splits()
+        known = list(get_args(Fatal))
+        for fatal in self.fatal:
+            if fatal not in known:
+                raise ConfigurationError(
+                    f"DataSource.fatal holds '{fatal}'.{name_or_guess(str(fatal), known)}"
+                )
         for field in ("validation_fraction", "test_fraction"):
             value = getattr(self, field)
             if not 0.01 <= value <= 0.5:
@@ -57,6 +94,32 @@ class DataSource(UserWritten):
                 f"{self.validation_fraction + self.test_fraction:.2f}; at most 0.8, or too little "
                 f"is left to train on."
             )
+
+    def _check_splits(self) -> None:
+        files = [name for name in ("validation_file", "test_file") if getattr(self, name)]
+        columns = [name for name in SPLIT_COLUMNS if getattr(self, name)]
+        for field in ("validation_file", "test_file", *SPLIT_COLUMNS):
+            if getattr(self, field) is not None and not getattr(self, field).strip():
+                raise ConfigurationError(f"DataSource.{field} is empty. Name one, or leave it out.")
+        if len(columns) > 1 or (columns and files):
+            raise ConfigurationError(
+                f"DataSource.{' and '.join(columns + files)} exclude one another: each says how "
+                f"rows are split. Keep one of them (validation_file and test_file go together)."
+            )
+        taken = {self.text_column: "text_column", self.label_column: "label_column"}
+        for field in columns:
+            if (other := taken.get(getattr(self, field))) is not None:
+                raise ConfigurationError(
+                    f"DataSource.{field} and {other} are both '{getattr(self, field)}'. Name the "
+                    f"column that says how rows are split."
+                )
+        read = {self.name: "name"}
+        for field in files:
+            if (other := read.setdefault(getattr(self, field), field)) != field:
+                raise ConfigurationError(
+                    f"DataSource.{field} and {other} are both '{getattr(self, field)}': rows that "
+                    f"are learnt from cannot judge what was learnt. Give two files."
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +167,36 @@ class TokenProfile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DataChecks:
+    """How often what should not be was found in the rows.
+
+    Two texts are nearly the same where at least 0.8 of the runs of three words of either are in
+    both (Jaccard), and they are not the same.
+    """
+
+    n_leaked_test: int
+    """Test rows whose normalised text is that of a training or validation row."""
+    n_leaked_validation: int
+    """Validation rows whose normalised text is that of a training row."""
+    n_distinct: int
+    """Distinct normalised texts."""
+    n_compared: int
+    """Distinct texts that were compared with one another: all of them, or a sample of very many."""
+    n_near_duplicates: int
+    """Texts, of those compared, that are nearly the same as another."""
+    n_near_leaked_test: int
+    """Test texts, of those compared, that are nearly a training or validation text."""
+    n_near_leaked_validation: int
+    """Validation texts, of those compared, that are nearly a training text."""
+    n_far_longer: int
+    """Rows of more characters than `far_longer_than`."""
+    far_longer_than: int
+    """Characters; a multiple of what 99 in 100 rows do not exceed."""
+    n_misencoded: int
+    """Rows with what a wrong encoding leaves behind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataProfile:
     """What a data set is like, before anything is trained on it."""
 
@@ -116,7 +209,7 @@ class DataProfile:
     n_test: int
     classes: tuple[ClassCount, ...]
     n_duplicates: int
-    """Rows beyond the first of those with equal normalised text; all of them on one side."""
+    """Rows beyond the first of those with equal normalised text; a hash keeps them on one side."""
     n_conflicts: int
     """Distinct normalised texts that occur under more than one label."""
     n_dropped: int
@@ -127,6 +220,8 @@ class DataProfile:
     """None when no base model was given."""
     warnings: tuple[str, ...] = ()
     """What a user should know and nothing forbids, each a full sentence."""
+    checks: DataChecks | None = None
+    """None in profiles from before there were checks."""
 
     @property
     def n_classes(self) -> int:

@@ -45,6 +45,8 @@ class ArmCalibration:
     """Above what the process held before the approach was loaded; with the longest texts."""
     n_params: int
     n_trainable: int
+    seconds_per_frozen_row: float = 0.0
+    """For `partial`: one pass of the frozen layers over a row, once; 0 where none is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ from zenml_ftvr.values import (
     Full,
     Head,
     Lora,
+    Partial,
     Scratch,
 )
 
@@ -42,7 +43,12 @@ MINILM = Architecture(
 
 def facts(n_train: int = 4_000, n_words: int = 80_000) -> TrainingFacts:
     return TrainingFacts(
-        n_train=n_train, n_validation=800, n_test=800, n_classes=3, n_words=n_words
+        n_train=n_train,
+        n_validation=800,
+        n_test=800,
+        n_classes=3,
+        n_words=n_words,
+        n_layers=6,
     )
 
 
@@ -123,7 +129,22 @@ def test_lora_learns_at_a_higher_rate_than_full_but_below_what_collapsed() -> No
 
 def test_the_least_epochs_are_none_for_solved_arms_and_below_the_default_for_the_rest() -> None:
     least = {approach.kind: min_epochs(approach) for approach in ALL_APPROACHES}
-    assert least == {"baseline": 0, "head": 0, "full": 2, "lora": 2, "scratch": 4}
+    assert least.pop("baseline") == least.pop("head") == 0
+    assert least.pop("contrastive") > 0
+    assert least == {"partial": 2, "full": 2, "lora": 2, "scratch": 4}
+
+
+@pytest.mark.parametrize(
+    ("n_train", "n_layers", "layers"), [(500, 6, 2), (9_999, 12, 3), (10_000, 12, 6), (50, 2, 1)]
+)
+def test_more_data_pays_for_more_of_the_last_layers(
+    n_train: int, n_layers: int, layers: int
+) -> None:
+    known = dataclasses.replace(facts(n_train), n_layers=n_layers)
+    resolved, reasons = resolve(Partial(), known)
+    assert isinstance(resolved, Partial)
+    assert resolved.layers == layers
+    assert f"the last {layers} of {n_layers} layers" in reasons[0]
 
 
 def test_a_forward_pass_takes_two_operations_a_body_weight_and_training_six() -> None:

@@ -229,4 +229,19 @@ def test_the_lines_that_are_commented_out_can_be_uncommented() -> None:
     assert [one.kind for one in approaches] == ["baseline", "head", "full", "lora", "scratch"]
     assert TypeAdapter(TrackingSettings).validate_python(content["tracking"]).mode == "auto"
     assert content["data"]["rare_labels"] == "error"
+    source = TypeAdapter(DataSource).validate_python(content["data"])
+    assert source.fatal == DataSource(name="d").fatal
+    assert source.group_column == "customer"
     assert content["also_train"] == "nothing"
+
+
+def test_a_pattern_is_looked_into_too(tmp_path: Path) -> None:
+    for part in ("a", "b"):
+        (tmp_path / f"{part}.tsv").write_text(f"body\tstars\na text of {part}\t{part}\n")
+    assert _guessed(str(tmp_path / "*.tsv"), tmp_path) == ("body", "stars")
+
+
+def test_a_text_file_has_no_labels_to_guess(tmp_path: Path) -> None:
+    (tmp_path / "rows.txt").write_text("a text\n")
+    with pytest.raises(DataError, match=r"rows\.txt .* not trained on"):
+        _guessed(str(tmp_path / "rows.txt"), tmp_path)

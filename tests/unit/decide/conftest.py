@@ -94,6 +94,8 @@ def make_calibration() -> Callable[..., Calibration]:
             arms=(
                 arm("baseline", 1.0, 0.1),
                 arm("head", 0.5, 0.4),
+                arm("contrastive", 1.6, 1.8),
+                arm("partial", 0.2, 0.7),
                 arm("full", 1.0, 1.5),
                 arm("lora", lora_seconds, 1.0),
                 arm("scratch", 0.05, 0.2),

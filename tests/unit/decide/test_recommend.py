@@ -90,6 +90,22 @@ def test_few_rows_keep_the_model_frozen(decide: Make) -> None:
     assert any("fewer than in any published" in reason for reason in recommendation.reasons)
 
 
+def test_few_rows_a_class_are_trained_on_in_pairs(decide: Make) -> None:
+    recommendation = decide(0.10, n_train=128, n_classes=2)
+    assert recommendation.choice == "contrastive"
+    assert "at most 64 a class" in " ".join(recommendation.reasons)
+    assert any("Tunstall" in line for line in recommendation.arm("contrastive").forecast.evidence)
+    assert decide(0.10, n_train=200, n_classes=2).choice == "head"
+    assert decide(0.0, n_train=128, n_classes=2).choice == "baseline"
+
+
+def test_the_last_layers_are_taken_where_the_whole_model_does_not_fit(decide: Make) -> None:
+    recommendation = decide(0.10, budget=Budget(hours=0.1))
+    assert not recommendation.arm("full").feasible
+    assert recommendation.choice == "partial"
+    assert "training all of it does not fit" in recommendation.verdict
+
+
 def test_no_difference_leaves_the_network_alone(decide: Make) -> None:
     recommendation = decide(0.001)
     assert recommendation.choice == "baseline"
@@ -137,7 +153,7 @@ def test_an_arm_beyond_the_budget_is_last_with_its_numbers(decide: Make) -> None
         assert not arm.feasible
         assert arm.plan is None
         assert "the budget leaves" in arm.reasons[0]
-    assert recommendation.choice == "head"
+    assert recommendation.choice == "partial"
 
 
 def test_an_arm_beyond_the_memory_says_how_much(
@@ -145,7 +161,7 @@ def test_an_arm_beyond_the_memory_says_how_much(
 ) -> None:
     recommendation = decide(0.10, calibration=make_calibration(memory_gib=1.2))
     assert "GiB of memory" in recommendation.arm("full").reasons[0]
-    assert recommendation.choice == "head"
+    assert recommendation.choice == "partial"
 
 
 def test_a_budget_below_all_epochs_shortens_the_plan_and_says_so(decide: Make) -> None:

@@ -313,7 +313,7 @@ def test_a_folder_that_lacks_a_file_or_half_of_one_is_refused(
     ("change", "said"),
     [
         ({"schema_version": 2}, "schema version 2.*Upgrade"),
-        ({"kind": "contrastive"}, "kind 'contrastive'"),
+        ({"kind": "distilled"}, "kind 'distilled'"),
         ({"labels": None}, "damaged"),
     ],
 )

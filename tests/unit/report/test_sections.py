@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import hand_made
 import pytest
@@ -315,6 +316,61 @@ def test_data_without_a_tokenizer_has_no_tile_of_pieces() -> None:
     profile = dataclasses.replace(hand_made.data_profile(), tokens=None)
     assert "pieces a word" in sections.data(hand_made.data_profile())
     assert "pieces a word" not in sections.data(profile)
+
+
+@pytest.fixture
+def found() -> Callable[..., dict[str, list[str]]]:
+    """Render the data with its checks changed, and get the cells after each check's name."""
+
+    def render(**changed: int) -> dict[str, list[str]]:
+        checks = dataclasses.replace(hand_made.data_checks(), **changed)  # type: ignore[arg-type]
+        profile = dataclasses.replace(hand_made.data_profile(), checks=checks)
+        rows = _rows(sections.data(profile).split("What was looked for")[1])
+        return {name: cells for name, *cells in rows}
+
+    return render
+
+
+@pytest.mark.parametrize(
+    ("field", "check"),
+    [
+        ("n_leaked_test", "Test rows with the text of a training or validation row"),
+        ("n_leaked_validation", "Validation rows with the text of a training row"),
+        ("n_near_duplicates", "Texts nearly the same as another"),
+        ("n_near_leaked_test", "Test texts nearly a training or validation text"),
+        ("n_near_leaked_validation", "Validation texts nearly a training text"),
+        ("n_far_longer", "Rows far longer than the rest"),
+        ("n_misencoded", "Rows that look wrongly decoded"),
+    ],
+)
+def test_every_check_has_a_row_whatever_it_found(
+    found: Callable[..., dict[str, list[str]]], field: str, check: str
+) -> None:
+    assert found(**{field: 1_234})[check][0] == "1,234"
+    assert found(**{field: 0})[check][0] == "0"
+
+
+def test_what_was_counted_before_stands_among_the_checks(
+    found: Callable[..., dict[str, list[str]]],
+) -> None:
+    rows = found()
+    assert rows["Rows that repeat a text"][0] == "12"
+    assert rows["Texts under more than one label"][0] == "1"
+    assert rows["Tokens cut off"] == ["6.0%", "beyond 128 a text"]
+    assert rows["Rows far longer than the rest"][1] == "beyond 9,000 characters"
+
+
+def test_a_sample_of_the_texts_is_said_with_its_size(
+    found: Callable[..., dict[str, list[str]]],
+) -> None:
+    near = "Texts nearly the same as another"
+    assert found()[near][1].endswith("; 3,588 distinct texts compared")
+    sampled = found(n_distinct=80_000, n_compared=50_000)[near][1]
+    assert sampled.endswith("; a sample of 50,000 of 80,000 distinct texts compared")
+
+
+def test_a_profile_from_before_the_checks_shows_none() -> None:
+    assert "What was looked for" not in sections.data(hand_made.data_profile())
 
 
 def test_sixty_classes_of_data_are_cut_to_the_largest() -> None:

@@ -15,10 +15,12 @@ from zenml_ftvr.values import (
     KINDS,
     Approach,
     Baseline,
+    Contrastive,
     Full,
     Head,
     Kind,
     Lora,
+    Partial,
     Scratch,
     TrainedModel,
 )
@@ -26,6 +28,8 @@ from zenml_ftvr.values import (
 APPROACHES: dict[Kind, Approach] = {
     "baseline": Baseline(),
     "head": Head(),
+    "contrastive": Contrastive(),
+    "partial": Partial(),
     "full": Full(),
     "lora": Lora(),
     "scratch": Scratch(),

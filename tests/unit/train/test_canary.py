@@ -59,6 +59,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     places = [
         ("zenml_ftvr.train.loop", "encode", 1),
         ("zenml_ftvr.models.features", "encode", 1),
+        ("zenml_ftvr.train.contrastive", "encode", 1),
         ("zenml_ftvr.models.build", "train_tokenizer", 0),
         ("zenml_ftvr.train.run", "fit_baseline", 0),
         ("zenml_ftvr.pilot.calibrate", "fit_baseline", 0),

@@ -22,7 +22,7 @@ from zenml_ftvr.train import Prepared, no_log, prepare, run_loop, silent
 from zenml_ftvr.train.loop import LoopResult
 from zenml_ftvr.values import Approach, Full, Kind, TrainingPlan
 
-LOOP: tuple[Kind, ...] = ("full", "lora", "scratch")
+LOOP: tuple[Kind, ...] = ("partial", "full", "lora", "scratch")
 
 
 @pytest.fixture
@@ -41,11 +41,7 @@ def loop(dataset: Dataset, tmp_path: Path) -> Callable[..., tuple[Prepared, Loop
         if relabel is not None:
             ids = [prepared.train[index]["input_ids"] for index in range(len(prepared.train))]
             labels = [relabel(label) for label in dataset.label_ids(dataset.train)]
-            prepared = Prepared(
-                trainable=prepared.trainable,
-                train=ClassificationRows(ids, labels),
-                validation=prepared.validation,
-            )
+            prepared = dataclasses.replace(prepared, train=ClassificationRows(ids, labels))
         return prepared, run_loop(
             plan, prepared, tmp_path / "work", log, progress, time.monotonic()
         )

@@ -1,4 +1,4 @@
-"""One table over the five approaches, from a plan to a folder; and what a failure leaves."""
+"""One table over the approaches, from a plan to a folder; and what a failure leaves."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from zenml_ftvr.values import (
     TrainingPlan,
 )
 
-LOOP: tuple[Kind, ...] = ("full", "lora", "scratch")
+LOOP: tuple[Kind, ...] = ("partial", "full", "lora", "scratch")
+STEPPED: tuple[Kind, ...] = (*LOOP, "contrastive")
 
 
 def curve(model: TrainedModel, metric: str) -> list[float]:
@@ -49,7 +50,7 @@ def test_what_is_trained_beats_the_majority_by_far(
     assert accuracy(trained(kind), dataset) > majority + 0.35
 
 
-@pytest.mark.parametrize("kind", LOOP)
+@pytest.mark.parametrize("kind", STEPPED)
 def test_the_training_loss_falls(kind: Kind, trained: Callable[[Kind], TrainedModel]) -> None:
     losses = curve(trained(kind), "train/loss")
     tenth = len(losses) // 10
@@ -74,9 +75,11 @@ def test_the_record_says_what_was_done(kind: Kind, trained: Callable[[Kind], Tra
     model = trained(kind)
     assert (model.kind, model.stopped_by) == (kind, "finished")
     assert model.steps_done == model.plan.max_steps
-    assert (model.steps_done > 0) == (kind in LOOP)
+    assert (model.steps_done > 0) == (kind in STEPPED)
     assert model.n_bytes == folder_bytes(Path(model.path)) > 1_000
-    if kind in ("head", "lora"):
+    if kind == "partial":
+        assert 0.2 * model.n_params < model.n_trainable < 0.8 * model.n_params
+    elif kind in ("head", "lora"):
         assert 0 < model.n_trainable < model.n_params / 3
     else:
         assert 0 < model.n_trainable == model.n_params
@@ -133,7 +136,7 @@ def test_progress_and_log_hear_of_every_approach(
         told.append((what, done, total))
 
     plan = plan_of(learns[kind])
-    if kind in LOOP:
+    if kind in STEPPED:
         plan = dataclasses.replace(plan, max_steps=2, eval_every_steps=2)
     run_plan(
         plan,
@@ -143,7 +146,7 @@ def test_progress_and_log_hear_of_every_approach(
         log=lambda metrics, _: logged.extend(metrics),
         progress=progress,
     )
-    first = {"head": "features, train"}.get(kind, f"training {kind}")
+    first = {"head": "features, train", "partial": "frozen layers"}.get(kind, f"training {kind}")
     assert told[0][0] == first
     assert told[-1][1] == told[-1][2] > 0
     assert {"eval/accuracy", "eval/macro_f1"} <= set(logged)
@@ -291,7 +294,7 @@ def test_a_full_disk_is_explained_and_leaves_nothing(
 ) -> None:
     monkeypatch.setenv("ZENML_FTVR_CACHE", str(tmp_path / "cache"))
     plan = plan_of(learns[kind])
-    if kind in LOOP:
+    if kind in STEPPED:
         plan = dataclasses.replace(plan, max_steps=2, eval_every_steps=2)
     said = rf"'{kind}' could not write or read its files: .*File too large.*Free disk space"
     with pytest.raises(TrainingError, match=re.compile(said)):
@@ -362,3 +365,50 @@ def test_two_classes_one_of_them_rare_are_told_apart(
     first, second = (answer.probabilities["cooking"] for answer in answers)
     assert first > 0.5
     assert first > second + 0.2
+
+
+def test_leaving_out_the_frozen_layers_changes_no_loss(
+    plan_of: Callable[..., TrainingPlan],
+    learns: dict[Kind, Approach],
+    dataset: Dataset,
+    hardware: Hardware,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ZENML_FTVR_CACHE", str(tmp_path / "cache"))
+    plan = plan_of(learns["partial"])
+    light = run_plan(plan, dataset, tmp_path / "light", hardware)
+    monkeypatch.setattr("zenml_ftvr.train.frozen.SHARE_OF_FREE_DISK", 0.0)  # no room for states
+    heard: list[str] = []
+
+    def progress(what: str, done: int, total: int, note: str = "") -> None:
+        heard.append(what)
+
+    whole = run_plan(plan, dataset, tmp_path / "whole", hardware, progress=progress)
+    assert "frozen layers" not in heard
+    for metric in ("train/loss", "eval/loss", "eval/accuracy"):
+        assert curve(light, metric) == pytest.approx(curve(whole, metric), rel=1e-3, abs=1e-4)
+    assert len(set(curve(light, "train/loss"))) > 10
+
+
+def test_the_frozen_layers_see_a_row_once_for_all_runs(
+    plan_of: Callable[..., TrainingPlan],
+    learns: dict[Kind, Approach],
+    dataset: Dataset,
+    hardware: Hardware,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ZENML_FTVR_CACHE", str(tmp_path / "cache"))
+    heard: list[str] = []
+
+    def progress(what: str, done: int, total: int, note: str = "") -> None:
+        heard.append(what)
+
+    for seed in (0, 1):
+        plan = plan_of(learns["partial"], seed=seed, max_steps=2, eval_every_steps=2)
+        run_plan(plan, dataset, tmp_path / str(seed), hardware, progress=progress)
+        if seed == 0:
+            assert "frozen layers" in heard
+            heard.clear()
+    assert "frozen layers" not in heard
