@@ -45,9 +45,12 @@ parameters:
     name: minilm
     # revision: main            # of a Hugging Face id: a commit keeps results repeatable
 
-  # approaches:                 # all five, unless listed here
+  # approaches:                 # all seven, unless listed here
   #   - kind: baseline
   #   - kind: head
+  #   - kind: contrastive
+  #   - kind: partial
+  #     layers: 2
   #   - kind: full
   #   - kind: lora
   #     rank: 16
