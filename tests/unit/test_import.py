@@ -22,6 +22,7 @@ HEAVY = {
     "tokenizers",
     "torch",
     "transformers",
+    "sentence_transformers",
     "wandb",
     "zenml",
 }
