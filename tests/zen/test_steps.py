@@ -22,9 +22,11 @@ from zenml_ftvr.report import usage_lines
 from zenml_ftvr.steps import (
     calibrate,
     evaluate_model,
+    finetune_contrastive,
     finetune_full,
     finetune_head,
     finetune_lora,
+    finetune_partial,
     load_data,
     predict,
     profile_data,
@@ -37,6 +39,7 @@ from zenml_ftvr.values import (
     KINDS,
     Baseline,
     Budget,
+    Contrastive,
     DataSource,
     Evaluation,
     Full,
@@ -44,6 +47,7 @@ from zenml_ftvr.values import (
     Kind,
     Lora,
     ModelSource,
+    Partial,
     Recommendation,
     Request,
     Scratch,
@@ -55,6 +59,8 @@ TASK = TextClassification(max_length=32)
 STEP_OF: dict[Kind, str] = {
     "baseline": "train_baseline",
     "head": "finetune_head",
+    "contrastive": "finetune_contrastive",
+    "partial": "finetune_partial",
     "full": "finetune_full",
     "lora": "finetune_lora",
     "scratch": "train_from_scratch",
@@ -67,6 +73,12 @@ def every_approach(data: DataSource, base: ModelSource, file: str, answers: str)
     dataset = load_data(data)
     baseline = train_baseline(dataset, task=TASK, seed=3)
     head = finetune_head(dataset, base_model=base, task=TASK)
+    pairs = finetune_contrastive(
+        dataset, base_model=base, task=TASK, approach=Contrastive(pairs=32)
+    )
+    last = finetune_partial(
+        dataset, base_model=base, task=TASK, approach=Partial(epochs=1, layers=1)
+    )
     full = finetune_full(dataset, base_model=base, task=TASK, approach=Full(epochs=1))
     lora = finetune_lora(dataset, base_model=base, task=TASK, approach=Lora(epochs=1, rank=2))
     scratch = train_from_scratch(dataset, task=TASK, approach=Scratch(epochs=1, depth=1))
@@ -74,6 +86,8 @@ def every_approach(data: DataSource, base: ModelSource, file: str, answers: str)
     evaluate_model(dataset, head, id="evaluate_head")
     evaluate_model(dataset, full, baseline=baseline, companion=scratch, id="evaluate_full")
     evaluate_model(dataset, lora, id="evaluate_lora")
+    evaluate_model(dataset, pairs, id="evaluate_contrastive")
+    evaluate_model(dataset, last, id="evaluate_partial")
     predict(baseline, file, output_path=answers)
 
 
@@ -153,7 +167,7 @@ def test_each_approach_trains_on_its_own(
     assert model.plan.data_fingerprint == dataset.fingerprint
     assert model.plan.task == TASK
     assert model.steps_done == model.plan.max_steps
-    assert (model.steps_done > 0) == (kind in ("full", "lora", "scratch"))
+    assert (model.steps_done > 0) == (kind not in ("baseline", "head"))
     assert load(model.path).labels == ("chess", "cooking", "sailing")
 
 
