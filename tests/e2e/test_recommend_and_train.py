@@ -44,21 +44,29 @@ def configuration(home: Path, csv_file: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def first(run: Run, configuration: Path) -> subprocess.CompletedProcess[str]:
-    """The first run, on a stack with our tracker."""
+def started(run: Run, configuration: Path) -> tuple[subprocess.CompletedProcess[str], Record]:
+    """The first run, on a stack with our tracker, and what the store says of it."""
     made = run(str(BIN / "zenml-ftvr"), "setup", "--activate")
     assert made.returncode == 0, made.stdout
     done = run(str(BIN / "zenml"), "pipeline", "run", PIPELINE, "-c", configuration.name)
     assert done.returncode == 0, done.stdout[-4000:]
-    return done
+    read = run(sys.executable, "-W", "ignore", READ_BACK)  # at once: other tests make other runs
+    assert read.returncode == 0, read.stdout
+    return done, cast(Record, json.loads(read.stdout.splitlines()[-1]))
 
 
 @pytest.fixture(scope="module")
-def record(first: subprocess.CompletedProcess[str], run: Run) -> Record:
-    """What the store says of the run."""
-    done = run(sys.executable, "-W", "ignore", READ_BACK)
-    assert done.returncode == 0, done.stdout
-    return cast(Record, json.loads(done.stdout.splitlines()[-1]))
+def first(
+    started: tuple[subprocess.CompletedProcess[str], Record],
+) -> subprocess.CompletedProcess[str]:
+    """The first run's output."""
+    return started[0]
+
+
+@pytest.fixture(scope="module")
+def record(started: tuple[subprocess.CompletedProcess[str], Record]) -> Record:
+    """What the store says of the first run."""
+    return started[1]
 
 
 def test_only_the_chosen_branch_runs(record: Record) -> None:
