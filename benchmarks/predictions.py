@@ -25,10 +25,12 @@ from zenml_ftvr.train import print_progress, run_plan
 from zenml_ftvr.values import (
     Baseline,
     Budget,
+    Contrastive,
     DataSource,
     Full,
     Head,
     Lora,
+    Partial,
     Recommendation,
     Request,
     Scratch,
@@ -37,6 +39,8 @@ from zenml_ftvr.values import (
 ARMS = (
     Baseline(),
     Head(),
+    Contrastive(pairs=1_600),
+    Partial(epochs=min_epochs(Partial())),
     Full(epochs=min_epochs(Full())),
     Lora(epochs=min_epochs(Lora())),
     Scratch(epochs=min_epochs(Scratch())),
@@ -90,7 +94,7 @@ def main() -> None:
     """Measure the built-in corpora and the files that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", action="append", default=[])
-    for name in ["docstrings", "docstrings-cipher", *parser.parse_args().data]:
+    for name in [*parser.parse_args().data, "docstrings", "docstrings-cipher"]:
         append_missing(
             RESULTS / "predictions.jsonl", predictions(load_dataset(DataSource(name=name)))
         )
