@@ -31,7 +31,8 @@ LEARNING_RATE = 5e-4
 """Ten times the 5e-5 that Devlin et al. 2019, arXiv 1810.04805, A.3 give as the most for full
 fine-tuning; the ratio is that of Schulman et al. 2025, "LoRA Without Regret" (9.8), and Biderman et
 al. 2024, arXiv 2405.09673, 4.7 (about 10). Hu et al. 2021, table 9 use 4e-4 and 5e-4 on most of
-GLUE. Twice as much collapsed on customer reviews: benchmarks/results/learning_rates.jsonl."""
+GLUE (from memory). Twice as much collapsed on customer reviews:
+benchmarks/results/learning_rates.jsonl."""
 
 RANK = 16  # Biderman et al. 2024, 4.7: 16 to 256; the low end suffices for small sets
 ALPHA_PER_RANK = 2  # Biderman et al. 2024, 4.7: alpha = 2r
