@@ -81,10 +81,10 @@ def _parquet_of_three() -> bytes:
 READABLE = [
     ("rows.csv", CSV),
     ("ROWS.CSV", CSV),
-    ("rows.csv.gz", gzip.compress(CSV)),
+    ("rows.csv.gz", gzip.compress(CSV, mtime=0)),
     ("rows.jsonl", JSONL),
     ("rows.ndjson", JSONL),
-    ("rows.jsonl.gz", gzip.compress(JSONL)),
+    ("rows.jsonl.gz", gzip.compress(JSONL, mtime=0)),
     ("rows.parquet", _parquet_of_three()),
 ]
 
@@ -338,7 +338,7 @@ def test_json_that_is_no_object_names_its_line(write: Write, line: str) -> None:
         ("rows.csv", b"text,label\n"),
         ("rows.jsonl", b""),
         ("rows.jsonl", b"\n\n"),
-        ("rows.csv.gz", gzip.compress(b"")),
+        ("rows.csv.gz", gzip.compress(b"", mtime=0)),
         ("rows.parquet", _parquet({"text": [], "label": []})),
     ],
 )
