@@ -12,7 +12,6 @@ from zenml_ftvr.values.approach import (
     Lora,
     Partial,
     Scratch,
-    TextClassification,
 )
 from zenml_ftvr.values.budget import Budget, Hardware, Ledger, LedgerEntry
 from zenml_ftvr.values.data import (
@@ -30,7 +29,6 @@ from zenml_ftvr.values.decision import (
     CostEstimate,
     Forecast,
     MeasuredScore,
-    Metric,
     PairedDifference,
     RankedArm,
     Recommendation,
@@ -39,6 +37,18 @@ from zenml_ftvr.values.decision import (
 )
 from zenml_ftvr.values.evaluation import Evaluation, LabelScore, ModelEvaluation
 from zenml_ftvr.values.request import Request
+from zenml_ftvr.values.task import (
+    LOWER_IS_BETTER,
+    CausalLM,
+    ImageClassification,
+    Metric,
+    Seq2Seq,
+    Task,
+    TaskKind,
+    TextClassification,
+    TokenClassification,
+    metrics_of,
+)
 from zenml_ftvr.values.training import (
     CurvePoint,
     ModelSource,
@@ -51,11 +61,13 @@ from zenml_ftvr.values.training import (
 __all__ = [
     "ALL_APPROACHES",
     "KINDS",
+    "LOWER_IS_BETTER",
     "Approach",
     "ArmCalibration",
     "Baseline",
     "Budget",
     "Calibration",
+    "CausalLM",
     "ClassCount",
     "Contrastive",
     "CostEstimate",
@@ -69,6 +81,7 @@ __all__ = [
     "Full",
     "Hardware",
     "Head",
+    "ImageClassification",
     "Kind",
     "LabelScore",
     "Ledger",
@@ -87,10 +100,15 @@ __all__ = [
     "Score",
     "Scratch",
     "ScreeningEvidence",
+    "Seq2Seq",
+    "Task",
+    "TaskKind",
     "TextClassification",
+    "TokenClassification",
     "TokenProfile",
     "TrackedRun",
     "TrackingSettings",
     "TrainedModel",
     "TrainingPlan",
+    "metrics_of",
 ]

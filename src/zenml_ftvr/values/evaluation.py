@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from zenml_ftvr.values.approach import Kind
 from zenml_ftvr.values.budget import Ledger
-from zenml_ftvr.values.decision import Metric, PairedDifference, Score
+from zenml_ftvr.values.decision import PairedDifference, Score
+from zenml_ftvr.values.task import Metric
 
 __all__ = ["Evaluation", "LabelScore", "ModelEvaluation"]
 

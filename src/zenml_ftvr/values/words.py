@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import assert_never
 
-from zenml_ftvr.values.decision import Metric
+from zenml_ftvr.values.task import Metric
 
 __all__ = ["duration", "metric_words"]
 
