@@ -6,6 +6,7 @@ from typing import assert_never
 
 from zenml_ftvr.approaches import contrastive, full, head, lora, partial, scratch
 from zenml_ftvr.approaches.facts import Architecture, TrainingFacts
+from zenml_ftvr.approaches.pairs import most_tokens, refusal
 from zenml_ftvr.values import (
     Approach,
     Baseline,
@@ -28,6 +29,8 @@ __all__ = [
     "describe",
     "memory_bytes",
     "min_epochs",
+    "most_tokens",
+    "refusal",
     "resolve",
 ]
 

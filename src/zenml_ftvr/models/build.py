@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from zenml_ftvr.approaches import lora, scratch
+from zenml_ftvr.approaches import lora, most_tokens, scratch
 from zenml_ftvr.errors import ModelError
+from zenml_ftvr.models.heads import auto_class
 from zenml_ftvr.models.prefix import freeze_below
 from zenml_ftvr.models.pretrained import HEAD_NAMES, load_base
 from zenml_ftvr.models.quiet import quiet
 from zenml_ftvr.models.resolve import ResolvedModel, load_tokenizer
+from zenml_ftvr.tasks import Work
 from zenml_ftvr.values import Full, Lora, Partial, Scratch, TrainingPlan
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ __all__ = ["Trainable", "build", "train_tokenizer"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trainable:
-    """A model with a classification head, ready to take optimiser steps."""
+    """A model with the head of its task, ready to take optimiser steps."""
 
     model: Any
     tokenizer: Any
@@ -41,7 +43,9 @@ class Trainable:
         )
 
 
-def build(plan: TrainingPlan, base: ResolvedModel | None, texts: Sequence[str]) -> Trainable:
+def build(
+    plan: TrainingPlan, work: Work, base: ResolvedModel | None, texts: Sequence[str]
+) -> Trainable:
     """The model of a plan that takes steps on labels; its weights follow from `plan.seed`.
 
     `texts` is the training split, from which `scratch` trains its tokenizer.
@@ -51,15 +55,15 @@ def build(plan: TrainingPlan, base: ResolvedModel | None, texts: Sequence[str]) 
     set_seed(plan.seed)
     match plan.approach:
         case Full():
-            return _pretrained(plan, _required(plan, base))
+            return _pretrained(work, _required(plan, base))
         case Partial() as approach:
-            whole = _pretrained(plan, _required(plan, base))
+            whole = _pretrained(work, _required(plan, base))
             n_frozen = freeze_below(whole.model, approach.layers or 1)
             return dataclasses.replace(whole, n_frozen=n_frozen)
         case Lora() as approach:
-            return _with_adapters(_pretrained(plan, _required(plan, base)), approach)
+            return _with_adapters(_pretrained(work, _required(plan, base)), approach)
         case Scratch() as approach:
-            return _from_nothing(plan, approach, texts)
+            return _from_nothing(plan, work, approach, texts)
         case _:
             raise ModelError(f"approach '{plan.kind}' takes no optimiser steps.")
 
@@ -70,18 +74,8 @@ def _required(plan: TrainingPlan, base: ResolvedModel | None) -> ResolvedModel:
     return base
 
 
-def _label_maps(labels: Sequence[str]) -> dict[str, Any]:
-    return {
-        "num_labels": len(labels),
-        "id2label": dict(enumerate(labels)),
-        "label2id": {label: index for index, label in enumerate(labels)},
-    }
-
-
-def _pretrained(plan: TrainingPlan, base: ResolvedModel) -> Trainable:
-    from transformers import AutoModelForSequenceClassification
-
-    model = load_base(AutoModelForSequenceClassification, base.folder, **_label_maps(plan.labels))
+def _pretrained(work: Work, base: ResolvedModel) -> Trainable:
+    model = load_base(auto_class(work.head), base.folder, **work.model_settings())
     tokenizer = load_tokenizer(base.folder)
     if model.config.pad_token_id is None:
         model.config.pad_token_id = tokenizer.pad_token_id
@@ -156,14 +150,16 @@ def train_tokenizer(
     )
 
 
-def _from_nothing(plan: TrainingPlan, approach: Scratch, texts: Sequence[str]) -> Trainable:
+def _from_nothing(
+    plan: TrainingPlan, work: Work, approach: Scratch, texts: Sequence[str]
+) -> Trainable:
     from transformers import BertConfig, BertForSequenceClassification
 
     tokenizer = train_tokenizer(
-        texts, approach.vocabulary_size or scratch.MIN_VOCABULARY, plan.task.max_length
+        texts, approach.vocabulary_size or scratch.MIN_VOCABULARY, most_tokens(plan.task)
     )
     shape = scratch.architecture(
-        approach.depth or scratch.MIN_DEPTH, len(tokenizer), plan.task.max_length
+        approach.depth or scratch.MIN_DEPTH, len(tokenizer), most_tokens(plan.task)
     )
     config = BertConfig(
         vocab_size=shape.vocabulary_size,
@@ -171,9 +167,9 @@ def _from_nothing(plan: TrainingPlan, approach: Scratch, texts: Sequence[str]) -
         num_hidden_layers=shape.layers,
         num_attention_heads=shape.heads,
         intermediate_size=shape.intermediate,
-        max_position_embeddings=plan.task.max_length,
+        max_position_embeddings=most_tokens(plan.task),
         type_vocab_size=1,
         pad_token_id=tokenizer.pad_token_id,
-        **_label_maps(plan.labels),
+        **work.model_settings(),
     )
     return Trainable(model=BertForSequenceClassification(config), tokenizer=tokenizer)

@@ -47,6 +47,7 @@ from zenml_ftvr.values.task import (
     TaskKind,
     TextClassification,
     TokenClassification,
+    metric_of,
     metrics_of,
 )
 from zenml_ftvr.values.training import (
@@ -110,5 +111,6 @@ __all__ = [
     "TrackingSettings",
     "TrainedModel",
     "TrainingPlan",
+    "metric_of",
     "metrics_of",
 ]

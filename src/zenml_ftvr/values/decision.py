@@ -120,7 +120,8 @@ class ScreeningEvidence:
     measured: tuple[MeasuredScore, ...]
     differences: tuple[PairedDifference, ...]
     """`head` minus `baseline`, one a metric, where both were measured."""
-    majority_share: float
+    majority_share: float | None
+    """Of the commonest class; None without classes."""
     seconds: float
 
     def measured_for(self, kind: Kind) -> MeasuredScore | None:

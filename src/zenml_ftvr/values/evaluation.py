@@ -48,8 +48,8 @@ class Evaluation:
     """The chosen model first."""
     differences: tuple[PairedDifference, ...]
     """Each model minus the baseline, for every metric."""
-    majority_accuracy: float
-    """Of always answering with the training split's most frequent class."""
+    majority_accuracy: float | None
+    """Of always answering with the training split's most frequent class; None without classes."""
     n_test: int
     ledger: Ledger
     """Everything from calibration to this evaluation, predicted beside actual."""

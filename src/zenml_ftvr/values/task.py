@@ -20,6 +20,7 @@ __all__ = [
     "TaskKind",
     "TextClassification",
     "TokenClassification",
+    "metric_of",
     "metrics_of",
 ]
 
@@ -183,6 +184,11 @@ if TYPE_CHECKING:
 else:
     _TASKS = TextClassification | TokenClassification | CausalLM | Seq2Seq | ImageClassification
     Task = Annotated[_TASKS, Tagged(), KnownKind(_TASKS, "task")]
+
+
+def metric_of(task: Task) -> Metric:
+    """What a task is judged by: the metric it names, or the first that is reported."""
+    return task.metric or metrics_of(task)[0]
 
 
 def metrics_of(task: Task) -> tuple[Metric, ...]:
