@@ -78,10 +78,10 @@ def resolve_base(request: Request) -> ResolvedModel | None:
 def profile_dataset(dataset: Dataset, base: ResolvedModel | None, request: Request) -> DataProfile:
     """Profile the data, with the base model's tokenizer where there is one."""
     if base is None:
-        return profile_data(dataset, None, request.task)
+        return profile_data(dataset, None, most_tokens(request.task))
     from zenml_ftvr.models import tokenizer_view
 
-    return profile_data(dataset, tokenizer_view(base), request.task)
+    return profile_data(dataset, tokenizer_view(base), most_tokens(request.task))
 
 
 def basis_for(profile: DataProfile, base: ResolvedModel | None, request: Request) -> PlanBasis:
@@ -208,5 +208,5 @@ def plan_for(
         seed=seed,
     )
     base = resolve_base(request)
-    profile = profile_data(dataset, None, task)
+    profile = profile_data(dataset, None, most_tokens(task))
     return make_plan(approach, basis_for(profile, base, request))

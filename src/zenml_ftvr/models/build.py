@@ -14,7 +14,7 @@ from zenml_ftvr.models.prefix import freeze_below
 from zenml_ftvr.models.pretrained import HEAD_NAMES, load_base
 from zenml_ftvr.models.quiet import quiet
 from zenml_ftvr.models.resolve import ResolvedModel, load_tokenizer
-from zenml_ftvr.tasks import Work
+from zenml_ftvr.tasks import TargetScale, Work, make_work
 from zenml_ftvr.values import Full, Lora, Partial, Scratch, TrainingPlan
 
 if TYPE_CHECKING:
@@ -43,9 +43,7 @@ class Trainable:
         )
 
 
-def build(
-    plan: TrainingPlan, work: Work, base: ResolvedModel | None, texts: Sequence[str]
-) -> Trainable:
+def build(plan: TrainingPlan, base: ResolvedModel | None, texts: Sequence[str]) -> Trainable:
     """The model of a plan that takes steps on labels; its weights follow from `plan.seed`.
 
     `texts` is the training split, from which `scratch` trains its tokenizer.
@@ -53,6 +51,7 @@ def build(
     from transformers import set_seed
 
     set_seed(plan.seed)
+    work = make_work(plan.task, plan.labels, TargetScale())  # a model is built alike at any scale
     match plan.approach:
         case Full():
             return _pretrained(work, _required(plan, base))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 from zenml_ftvr.data import Rows, rows_of_inputs
@@ -13,6 +13,10 @@ from zenml_ftvr.models.folder import Manifest, read_manifest
 from zenml_ftvr.models.scorers import Scorer, scorer_for
 from zenml_ftvr.tasks import Answers, Outputs, Work, make_work
 from zenml_ftvr.values import Kind, Task
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 __all__ = ["LoadedModel", "load"]
 
@@ -63,6 +67,18 @@ class LoadedModel:
 
             return np.empty((0, len(self.labels)), dtype=np.float32)
         return self._scorer.outputs(rows_of_inputs(inputs, self.task), on_rows)
+
+    def probabilities(
+        self, inputs: Sequence[Any], on_rows: OnRows | None = None
+    ) -> npt.NDArray[np.float64]:
+        """Class probabilities [rows, classes] of inputs, one label a row, in `labels`' order."""
+        import numpy as np
+
+        scores = np.asarray(self.logits(inputs, on_rows), dtype=np.float64)
+        scores -= scores.max(axis=1, keepdims=True)
+        exponentials = np.exp(scores)
+        result: npt.NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
+        return result
 
     def answers(self, rows: Rows, on_rows: OnRows | None = None) -> Answers:
         """The model's answers beside the truth."""

@@ -58,7 +58,7 @@ class LoopResult:
 def prepare(plan: TrainingPlan, dataset: Dataset, base: ResolvedModel | None) -> Prepared:
     """Build the plan's model and encode the training and validation rows for it."""
     work = work_for(plan.task, dataset)
-    trainable = build(plan, work, base, dataset.train.texts)
+    trainable = build(plan, base, dataset.train.texts)
     return Prepared(
         work=work,
         trainable=trainable,
