@@ -17,7 +17,9 @@ DOCUMENT = "-DOCSTART-"  # the word of a line between documents
 
 def sentences(name: str, lines: Iterable[str]) -> Iterator[tuple[int, list[str], list[str]]]:
     """Every sentence: the line that it begins in, its words, and the last column of each."""
-    start, words, tags = 0, [], []
+    start = 0
+    words: list[str] = []
+    tags: list[str] = []
     for number, line in enumerate(lines, start=1):
         fields = line.split()
         if not fields or fields[0] == DOCUMENT:

@@ -201,8 +201,8 @@ def _read_file(name: str, columns: dict[str, str], encoding: str) -> _Part:
         if format_ == "conll":
             for line, words, tags in sentences(name, lines):
                 places.append(line)
-                for setting, column in found.items():
-                    column.values.append(words if setting == "text_column" else tags)
+                for setting in columns:
+                    found[setting].values.append(words if setting == "text_column" else tags)
             return _Part(found, None, len(places))
         names: list[str] = []
         for line, record in _records(name, format_, lines):
