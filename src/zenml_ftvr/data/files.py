@@ -14,11 +14,21 @@ from typing import IO, Any, Literal
 
 from zenml_ftvr.errors import DataError
 
-__all__ = ["ENDINGS", "SUFFIXES", "Format", "files_of", "format_of", "is_file_name", "opened"]
+__all__ = [
+    "ENDINGS",
+    "SUFFIXES",
+    "Format",
+    "files_of",
+    "format_of",
+    "is_file_name",
+    "opened",
+    "tree_of",
+]
 
-Format = Literal["csv", "tsv", "jsonl", "parquet", "txt"]
+Format = Literal["csv", "tsv", "jsonl", "parquet", "conll", "txt"]
 
 ENDINGS: dict[str, Format] = {
+    ".conll": "conll",
     ".csv": "csv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -220,3 +230,23 @@ def _uri_faults(name: str) -> Iterator[None]:
         raise DataError(
             f"{name} cannot be read: {error!r}. Check the URI and the credentials."
         ) from error
+
+
+def tree_of(name: str) -> list[tuple[str, str]]:
+    """Every file below a folder that is not hidden: its path from there, and its name; sorted."""
+    if "://" in name:
+        import fsspec
+
+        with _uri_faults(name):
+            system, root = fsspec.core.url_to_fs(name)
+            within = [path.removeprefix(root).lstrip("/") for path in system.find(root)]
+            found = [(path, f"{name.rstrip('/')}/{path}") for path in within]
+    else:
+        folder = Path(name).expanduser()
+        # Links to files count, links to folders are not followed: they could lead back.
+        found = [
+            (path.relative_to(folder).as_posix(), str(path))
+            for path in folder.rglob("*")
+            if path.is_file()
+        ]
+    return sorted(one for one in found if not any(part[0] == "." for part in one[0].split("/")))
