@@ -1,5 +1,6 @@
 """Load, check and split rows; the built-in corpora."""
 
+from zenml_ftvr.data.alphabet import measure_alphabet
 from zenml_ftvr.data.checks import check_rows
 from zenml_ftvr.data.corpora import CORPORA, read_corpus
 from zenml_ftvr.data.load import dataset_from, load_dataset, read_texts, refuse_local_path
@@ -20,6 +21,7 @@ __all__ = [
     "load_dataset",
     "make_dataset",
     "make_rows",
+    "measure_alphabet",
     "normalise",
     "read_corpus",
     "read_dataset",

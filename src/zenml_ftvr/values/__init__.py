@@ -1,11 +1,13 @@
 """The nouns: frozen values that travel down the data's way."""
 
+from zenml_ftvr.values.alphabet import Alphabet
 from zenml_ftvr.values.approach import (
     ALL_APPROACHES,
     KINDS,
     Approach,
     Baseline,
     Contrastive,
+    Form,
     Full,
     Head,
     Kind,
@@ -13,6 +15,7 @@ from zenml_ftvr.values.approach import (
     Partial,
     Scratch,
     TextClassification,
+    TokenizerKind,
 )
 from zenml_ftvr.values.budget import Budget, Hardware, Ledger, LedgerEntry
 from zenml_ftvr.values.data import (
@@ -51,6 +54,7 @@ from zenml_ftvr.values.training import (
 __all__ = [
     "ALL_APPROACHES",
     "KINDS",
+    "Alphabet",
     "Approach",
     "ArmCalibration",
     "Baseline",
@@ -66,6 +70,7 @@ __all__ = [
     "Evaluation",
     "Fatal",
     "Forecast",
+    "Form",
     "Full",
     "Hardware",
     "Head",
@@ -89,6 +94,7 @@ __all__ = [
     "ScreeningEvidence",
     "TextClassification",
     "TokenProfile",
+    "TokenizerKind",
     "TrackedRun",
     "TrackingSettings",
     "TrainedModel",
