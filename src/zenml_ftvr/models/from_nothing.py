@@ -34,7 +34,7 @@ def model_from_nothing(
 ) -> Any:
     """A model of `form` and `shape` with `head`; its weights follow from torch's seed.
 
-    An encoder is a BERT, a decoder a GPT-2, an encoder-decoder a T5, an image encoder a ViT.
+    An encoder is a BERT, a decoder a GPT-2, an encoder-decoder a BART, an image encoder a ViT.
     `settings` are a configuration's num_labels, id2label, label2id and problem_type. `tokenizer`
     is None for images. Raises `ModelError` for a head that the form does not have.
     """
@@ -122,22 +122,29 @@ def _decoder(
 def _encoder_decoder(
     head: ModelHead, shape: Architecture, tokenizer: Any, settings: Mapping[str, Any]
 ) -> Any:
-    from transformers import T5Config, T5ForConditionalGeneration
+    from transformers import BartConfig, BartForConditionalGeneration
 
-    config = T5Config(
+    # Not a T5: on 3,000 strings of 3 to 8 letters, to be written backwards, a BART of two layers
+    # a side was right in 100 of 100 unseen after 500 steps (15 s), a T5 of the same size in 4
+    # (33 s), at learning rates 3e-4 and 1e-3 alike.
+    config = BartConfig(
         vocab_size=shape.vocabulary_size,
         d_model=shape.hidden,
-        num_layers=shape.layers,
-        num_decoder_layers=shape.layers,
-        num_heads=shape.heads,
-        d_kv=shape.hidden // shape.heads,
-        d_ff=shape.intermediate,
+        encoder_layers=shape.layers,
+        decoder_layers=shape.layers,
+        encoder_attention_heads=shape.heads,
+        decoder_attention_heads=shape.heads,
+        encoder_ffn_dim=shape.intermediate,
+        decoder_ffn_dim=shape.intermediate,
+        max_position_embeddings=shape.max_positions,
+        bos_token_id=None,
         pad_token_id=tokenizer.pad_token_id,
         eos_token_id=tokenizer.eos_token_id,
-        decoder_start_token_id=tokenizer.pad_token_id,  # as in T5 itself
+        decoder_start_token_id=tokenizer.pad_token_id,
+        forced_eos_token_id=None,  # an answer that was cut off is not made to look whole
         **settings,
     )
-    return _headed("encoder-decoder", head, {"seq2seq": T5ForConditionalGeneration}, config)
+    return _headed("encoder-decoder", head, {"seq2seq": BartForConditionalGeneration}, config)
 
 
 def _image_encoder(head: ModelHead, shape: Architecture, settings: Mapping[str, Any]) -> Any:

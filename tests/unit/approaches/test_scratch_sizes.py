@@ -140,7 +140,7 @@ def test_a_generating_model_pays_for_its_scores_of_all_pieces() -> None:
     body = 12 * 4 * 256**2
     assert scratch.flops_per_token(encoder) == 6 * (body + 130 * 256)
     assert scratch.flops_per_token(decoder) == 6 * (body + 128 * 256) + output
-    assert scratch.flops_per_token(both) == (6 * body * 28 / 12 + output) / 2
+    assert scratch.flops_per_token(both) == (6 * (body * 28 / 12 + 256 * 256) + output) / 2
     # 12 bytes a score, at 8 x 128 positions.
     scores = 12 * 5_000 * 8 * 128
     weights = 16 * (decoder.n_params - encoder.n_params)

@@ -72,7 +72,7 @@ def architecture(
         case "decoder":
             embeddings = (vocabulary_size + max_length) * hidden
         case "encoder-decoder":
-            embeddings = vocabulary_size * hidden  # positions are relative: a number a distance
+            embeddings = (vocabulary_size + 2 * max_length) * hidden  # positions on each side
         case "image-encoder":
             shape = image or ImageShape(image_size=1, patch_size=1, channels=1)
             patch = shape.patch_size**2 * shape.channels + 1
@@ -87,7 +87,7 @@ def architecture(
         intermediate=4 * hidden,
         vocabulary_size=vocabulary_size,
         n_params=square_matrices(form) * depth * hidden**2 + embeddings,
-        max_positions=None if form == "encoder-decoder" else max_length,
+        max_positions=max_length,
         form=form,
         image=image,
     )
