@@ -9,12 +9,14 @@ from zenml_ftvr.data.read import column_names
 from zenml_ftvr.data.rows import Dataset, Rows, make_rows, normalise, row_id_of
 from zenml_ftvr.data.split import make_dataset, split_of
 from zenml_ftvr.data.store import read_dataset, write_dataset
+from zenml_ftvr.data.unlabelled import UnlabelledTexts, read_unlabelled
 
 __all__ = [
     "CORPORA",
     "Dataset",
     "InMemory",
     "Rows",
+    "UnlabelledTexts",
     "check_rows",
     "column_names",
     "dataset_from",
@@ -26,6 +28,7 @@ __all__ = [
     "read_corpus",
     "read_dataset",
     "read_texts",
+    "read_unlabelled",
     "refuse_local_path",
     "row_id_of",
     "split_of",
