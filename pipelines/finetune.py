@@ -12,6 +12,7 @@ from zenml_ftvr.values import (
     Full,
     ModelSource,
     Request,
+    Task,
     TextClassification,
     TrackingSettings,
 )
@@ -26,7 +27,7 @@ def finetune(
     data: DataSource,
     approach: Approach = Full(),  # noqa: B008  (frozen, as are those below)
     base_model: ModelSource = ModelSource(),  # noqa: B008
-    task: TextClassification = TextClassification(),  # noqa: B008
+    task: Task = TextClassification(),  # noqa: B008
     tracking: TrackingSettings = TrackingSettings(),  # noqa: B008
     seed: int = 0,
 ) -> None:
@@ -36,7 +37,7 @@ def finetune(
             f"approach '{approach.kind}' fine-tunes nothing. Name one of "
             f"{', '.join(sorted(NEEDS_BASE_MODEL))}, or run the pipeline from_scratch."
         )
-    dataset = load_data(data)
+    dataset = load_data(data, task)
     request = Request(
         budget=Budget(hours=1.0),  # any: profiling does not look at it
         approaches=(approach,),

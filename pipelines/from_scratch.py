@@ -3,7 +3,7 @@
 from zenml import pipeline
 
 from zenml_ftvr.steps import evaluate_model, load_data, train_baseline, train_from_scratch
-from zenml_ftvr.values import DataSource, Scratch, TextClassification, TrackingSettings
+from zenml_ftvr.values import DataSource, Scratch, Task, TextClassification, TrackingSettings
 
 from .branches import training_step
 
@@ -14,12 +14,12 @@ __all__ = ["from_scratch"]
 def from_scratch(
     data: DataSource,
     approach: Scratch = Scratch(),  # noqa: B008  (frozen, as are those below)
-    task: TextClassification = TextClassification(),  # noqa: B008
+    task: Task = TextClassification(),  # noqa: B008
     tracking: TrackingSettings = TrackingSettings(),  # noqa: B008
     seed: int = 0,
 ) -> None:
     """No recommendation and no budget: all epochs of the approach's defaults."""
-    dataset = load_data(data)
+    dataset = load_data(data, task)
     baseline = training_step("baseline")(dataset, task=task, tracking=tracking, seed=seed)
     model = training_step("scratch")(
         dataset, approach=approach, task=task, tracking=tracking, seed=seed

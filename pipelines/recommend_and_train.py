@@ -21,6 +21,7 @@ from zenml_ftvr.values import (
     ModelSource,
     Recommendation,
     Request,
+    Task,
     TextClassification,
     TrackingSettings,
 )
@@ -47,7 +48,7 @@ def recommend_and_train(
     budget: Budget,
     base_model: ModelSource = ModelSource(),  # noqa: B008  (frozen, as are those below)
     approaches: list[Approach] = list(ALL_APPROACHES),  # noqa: B006
-    task: TextClassification = TextClassification(),  # noqa: B008
+    task: Task = TextClassification(),  # noqa: B008
     usd_per_hour: float | None = None,
     also_train: Literal["nothing", "best_neural"] = "nothing",
     tolerance: float = 0.005,
@@ -66,7 +67,7 @@ def recommend_and_train(
         also_train=also_train,
         seed=seed,
     )
-    dataset = load_data(data)
+    dataset = load_data(data, task)
     profile = profile_data(dataset, request)
     calibration = calibrate(dataset, profile, request)
     recommendation = recommend_approach(dataset, profile, calibration, request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from zenml_ftvr.approaches import NEEDS_BASE_MODEL
+from zenml_ftvr.approaches import NEEDS_BASE_MODEL, most_tokens
 from zenml_ftvr.data import Dataset, InMemory, dataset_from, load_dataset
 from zenml_ftvr.decide import PlanBasis, hours_left, plan_basis
 from zenml_ftvr.decide import recommend as decide
@@ -24,6 +24,7 @@ from zenml_ftvr.values import (
     ModelSource,
     Recommendation,
     Request,
+    Task,
     TextClassification,
     TrainingPlan,
 )
@@ -64,10 +65,10 @@ def resolve_base(request: Request) -> ResolvedModel | None:
     from zenml_ftvr.models import resolve
 
     base = resolve(request.base_model)
-    positions = base.architecture.max_positions
-    if positions is not None and request.task.max_length > positions:
+    positions, wanted = base.architecture.max_positions, most_tokens(request.task)
+    if positions is not None and wanted > positions:
         raise ConfigurationError(
-            f"task.max_length is {request.task.max_length}, but base model "
+            f"task.max_length is {wanted}, but base model "
             f"'{request.base_model.name}' has {positions} positions. Set it to at most "
             f"{positions}, or choose another base model."
         )
@@ -77,10 +78,10 @@ def resolve_base(request: Request) -> ResolvedModel | None:
 def profile_dataset(dataset: Dataset, base: ResolvedModel | None, request: Request) -> DataProfile:
     """Profile the data, with the base model's tokenizer where there is one."""
     if base is None:
-        return profile_data(dataset, None, request.task.max_length)
+        return profile_data(dataset, None, request.task)
     from zenml_ftvr.models import tokenizer_view
 
-    return profile_data(dataset, tokenizer_view(base), request.task.max_length)
+    return profile_data(dataset, tokenizer_view(base), request.task)
 
 
 def basis_for(profile: DataProfile, base: ResolvedModel | None, request: Request) -> PlanBasis:
@@ -131,7 +132,7 @@ def recommend_from_evidence(
         dataset,
         base,
         [approach.kind for approach in request.approaches],
-        request.task.max_length,
+        request.task,
         calibration.hardware.device,
         request.seed,
         progress,
@@ -145,7 +146,7 @@ def recommend(
     budget: Budget,
     approaches: Sequence[Approach] = ALL_APPROACHES,
     base_model: ModelSource | str = "minilm",
-    task: TextClassification | None = None,
+    task: Task | None = None,
     usd_per_hour: float | None = None,
     tolerance: float = 0.005,
     seed: int = 0,
@@ -170,30 +171,30 @@ def recommend(
         seed=seed,
     )
     base = resolve_base(request)
-    dataset = _dataset_of(data)
+    dataset = _dataset_of(data, request.task)
     profile = profile_dataset(dataset, base, request)
     progress = print_progress()
     calibration = calibrate_arms(dataset, profile, base, request, progress)
     return recommend_from_evidence(dataset, profile, calibration, base, request, progress)
 
 
-def _dataset_of(data: DataSource | Dataset | InMemory | str) -> Dataset:
+def _dataset_of(data: DataSource | Dataset | InMemory | str, task: Task) -> Dataset:
     match data:
         case Dataset():
             return data
         case DataSource():
-            return load_dataset(data)
+            return load_dataset(data, task)
         case str():
-            return load_dataset(DataSource(name=data))
+            return load_dataset(DataSource(name=data), task)
         case _:
-            return dataset_from(data)
+            return dataset_from(data, task=task)
 
 
 def plan_for(
     dataset: Dataset,
     approach: Approach,
     base_model: ModelSource,
-    task: TextClassification,
+    task: Task,
     seed: int,
 ) -> TrainingPlan:
     """The plan of one approach by its defaults: no recommendation, no budget, all its epochs."""
@@ -207,5 +208,5 @@ def plan_for(
         seed=seed,
     )
     base = resolve_base(request)
-    profile = profile_data(dataset, None, task.max_length)
+    profile = profile_data(dataset, None, task)
     return make_plan(approach, basis_for(profile, base, request))

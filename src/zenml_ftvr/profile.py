@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from zenml_ftvr.data import Dataset, check_rows
-from zenml_ftvr.values import ClassCount, DataChecks, DataProfile, Quantiles, TokenProfile
+from zenml_ftvr.approaches import most_tokens
+from zenml_ftvr.data import Dataset, Rows, check_rows
+from zenml_ftvr.values import (
+    ClassCount,
+    DataChecks,
+    DataProfile,
+    ImageClassification,
+    Quantiles,
+    Task,
+    TokenProfile,
+)
 
 __all__ = ["TokenizerView", "profile_data"]
 
 SAMPLED_TEXTS = 20_000
-"""Texts that are tokenised; a share among so many is known to within a third of a point."""
+"""Texts that are measured and tokenised; a share among so many is known to a third of a point."""
 BATCH = 1_000  # texts a call to the tokenizer
 
 # From here on a warning is given. They remind a reader; nothing is decided by them.
@@ -36,18 +47,20 @@ class TokenizerView:
     """Special tokens that are added to a text."""
 
 
-def profile_data(dataset: Dataset, tokenizer: TokenizerView | None, max_length: int) -> DataProfile:
+def profile_data(dataset: Dataset, tokenizer: TokenizerView | None, task: Task) -> DataProfile:
     """Count and measure; lengths are of the training split, so that the test split stays unseen.
 
     The checks alone look at every split: whether one leaks into another cannot be seen in one.
     """
-    texts = dataset.train.texts
-    splits = {name: Counter(getattr(dataset, name).labels) for name in _SPLITS}
+    texts = _sampled_texts(dataset.train, task)
+    splits = {name: _label_counts(getattr(dataset, name)) for name in _SPLITS}
     classes = tuple(
         ClassCount(label=label, **{name: splits[name][label] for name in _SPLITS})
         for label in dataset.labels
     )
-    tokens = None if tokenizer is None else _token_profile(texts, tokenizer, max_length)
+    tokens = None
+    if tokenizer is not None and texts:
+        tokens = _token_profile(texts, len(dataset.train), tokenizer, most_tokens(task))
     n_rows = sum(len(getattr(dataset, name)) for name in _SPLITS)
     profile = DataProfile(
         source=dataset.source.name,
@@ -64,10 +77,47 @@ def profile_data(dataset: Dataset, tokenizer: TokenizerView | None, max_length: 
         words=_quantiles([len(text.split()) for text in texts]),
         tokens=tokens,
         checks=check_rows(dataset),
+        numbers=_numbers(dataset.train),
     )
-    import dataclasses
-
     return dataclasses.replace(profile, warnings=_warnings(profile))
+
+
+def _label_counts(rows: Rows) -> Counter[str]:
+    """Rows of each class, or that have each label or tag; none where there are no labels."""
+    counts: Counter[str] = Counter()
+    for batch in rows.batches(BATCH):
+        for target in batch.targets:
+            if isinstance(target, str):
+                counts[target] += 1
+            elif isinstance(target, list):
+                counts.update(set(target))
+    return counts
+
+
+def _numbers(rows: Rows) -> Quantiles | None:
+    """The distribution of the numbers to be predicted, where the targets are numbers."""
+    import pyarrow as pa
+
+    if not pa.types.is_floating(rows.table.column("label").type):
+        return None
+    return _quantiles(rows.targets)
+
+
+def _sampled_texts(rows: Rows, task: Task) -> list[str]:
+    """The text of at most 20,000 rows; none of images."""
+    if isinstance(task, ImageClassification):
+        return []
+    if len(rows) > SAMPLED_TEXTS:
+        places = random.Random(0).sample(range(len(rows)), SAMPLED_TEXTS)  # noqa: S311  (no secret)
+        rows = rows.take(sorted(places))
+    return [_as_text(one) for one in rows.inputs]
+
+
+def _as_text(value: Any) -> str:
+    """Words and turns of a conversation put together with blanks."""
+    if isinstance(value, str):
+        return value
+    return " ".join(one if isinstance(one, str) else str(one["content"]) for one in value)
 
 
 _SPLITS = ("train", "validation", "test")
@@ -76,6 +126,8 @@ _SPLITS = ("train", "validation", "test")
 def _quantiles(values: Sequence[float]) -> Quantiles:
     import numpy as np
 
+    if not values:
+        return Quantiles(minimum=0.0, p50=0.0, p90=0.0, p99=0.0, maximum=0.0, mean=0.0)
     p50, p90, p99 = np.quantile(values, [0.5, 0.9, 0.99])
     return Quantiles(
         minimum=float(min(values)),
@@ -87,14 +139,13 @@ def _quantiles(values: Sequence[float]) -> Quantiles:
     )
 
 
-def _token_profile(texts: Sequence[str], tokenizer: TokenizerView, max_length: int) -> TokenProfile:
-    sample = list(texts)
-    if len(sample) > SAMPLED_TEXTS:
-        sample = random.Random(0).sample(sample, SAMPLED_TEXTS)  # noqa: S311  (no secret)
+def _token_profile(
+    sample: Sequence[str], n_texts: int, tokenizer: TokenizerView, max_length: int
+) -> TokenProfile:
     lengths: list[int] = []
     pieces = unknown = 0
     for start in range(0, len(sample), BATCH):
-        for ids in tokenizer.encode(sample[start : start + BATCH]):
+        for ids in tokenizer.encode(list(sample[start : start + BATCH])):
             lengths.append(len(ids) + tokenizer.n_special)
             pieces += len(ids)
             if tokenizer.unknown_id is not None:
@@ -105,7 +156,7 @@ def _token_profile(texts: Sequence[str], tokenizer: TokenizerView, max_length: i
         tokenizer=tokenizer.name,
         vocabulary_size=tokenizer.vocabulary_size,
         tokens=_quantiles(lengths),
-        total_train_tokens=round(sum(lengths) / len(sample) * len(texts)),
+        total_train_tokens=round(sum(lengths) / len(sample) * n_texts),
         pieces_per_word=pieces / max(1, words),
         unknown_share=unknown / max(1, pieces),
         truncated_share=lost / max(1, sum(lengths)),
@@ -130,7 +181,7 @@ def _warnings(profile: DataProfile) -> tuple[str, ...]:
         )
     if profile.n_dropped:
         warnings.append(f"{profile.n_dropped:,} rows of too rare classes were left out.")
-    if profile.majority_share > LARGE_MAJORITY:
+    if profile.has_classes and profile.majority_share > LARGE_MAJORITY:
         warnings.append(
             f"{profile.majority_share:.0%} of the training rows are of one class: judge by "
             f"macro-F1 (task.metric: macro_f1) rather than by accuracy."

@@ -44,15 +44,21 @@ def configuration(home: Path, csv_file: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def started(run: Run, configuration: Path) -> tuple[subprocess.CompletedProcess[str], Record]:
-    """The first run, on a stack with our tracker, and what the store says of it."""
+def started(
+    run: Run, configuration: Path, home: Path
+) -> tuple[subprocess.CompletedProcess[str], Record]:
+    """The first run, on a stack with our tracker, and what the store and the report say of it."""
     made = run(str(BIN / "zenml-ftvr"), "setup", "--activate")
     assert made.returncode == 0, made.stdout
     done = run(str(BIN / "zenml"), "pipeline", "run", PIPELINE, "-c", configuration.name)
     assert done.returncode == 0, done.stdout[-4000:]
     read = run(sys.executable, "-W", "ignore", READ_BACK)  # at once: other tests make other runs
     assert read.returncode == 0, read.stdout
-    return done, cast(Record, json.loads(read.stdout.splitlines()[-1]))
+    record = cast(Record, json.loads(read.stdout.splitlines()[-1]))
+    folder = home / "ftvr_report"
+    record["page"] = (folder / "report.html").read_text()
+    record["markdown"] = (folder / "report.md").read_text()
+    return done, record
 
 
 @pytest.fixture(scope="module")
@@ -115,14 +121,14 @@ def test_progress_and_the_report_are_shown(
     assert str(home / "ftvr_report" / "report.html") in first.stdout
 
 
-def test_the_report_says_what_the_store_says(record: Record, home: Path) -> None:
-    page = (home / "ftvr_report" / "report.html").read_text()
+def test_the_report_says_what_the_store_says(record: Record) -> None:
+    page = record["page"]
     assert f"{record['accuracy']['baseline']:.3f}" in page
     assert f"{record['accuracy']['scratch']:.3f}" in page
     assert "<script" not in page
     assert record["paths"]["train_baseline"] in page
     assert "Leave the neural network alone" in page
-    assert "Leave the neural network alone" in (home / "ftvr_report" / "report.md").read_text()
+    assert "Leave the neural network alone" in record["markdown"]
 
 
 def test_each_training_is_one_wandb_run_with_loss_and_plan(record: Record, run: Run) -> None:

@@ -6,6 +6,7 @@ from typing import assert_never
 
 from zenml_ftvr.approaches import contrastive, full, head, lora, partial, scratch
 from zenml_ftvr.approaches.facts import Architecture, ImageShape, TrainingFacts, image_shape
+from zenml_ftvr.approaches.pairs import most_tokens, refusal
 from zenml_ftvr.approaches.pretraining import resolve_pretraining
 from zenml_ftvr.values import (
     Approach,
@@ -32,6 +33,8 @@ __all__ = [
     "image_shape",
     "memory_bytes",
     "min_epochs",
+    "most_tokens",
+    "refusal",
     "resolve",
 ]
 

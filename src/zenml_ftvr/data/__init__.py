@@ -3,6 +3,7 @@
 from zenml_ftvr.data.alphabet import measure_alphabet
 from zenml_ftvr.data.checks import check_rows
 from zenml_ftvr.data.corpora import CORPORA, read_corpus
+from zenml_ftvr.data.inputs import rows_of_inputs
 from zenml_ftvr.data.load import dataset_from, load_dataset, read_texts, refuse_local_path
 from zenml_ftvr.data.memory import InMemory
 from zenml_ftvr.data.read import column_names
@@ -31,6 +32,7 @@ __all__ = [
     "read_unlabelled",
     "refuse_local_path",
     "row_id_of",
+    "rows_of_inputs",
     "split_of",
     "write_dataset",
 ]

@@ -14,7 +14,7 @@ from zenml_ftvr.data.read import Column, is_file_name, read_columns
 from zenml_ftvr.data.rows import Dataset, row_id_of
 from zenml_ftvr.data.split import make_dataset
 from zenml_ftvr.errors import ConfigurationError, DataError
-from zenml_ftvr.values import DataSource
+from zenml_ftvr.values import DataSource, Task, TextClassification
 from zenml_ftvr.values.data import SPLIT_COLUMNS
 from zenml_ftvr.values.written import name_or_guess
 
@@ -24,7 +24,7 @@ SPLIT_FILES = {"validation_file": "validation", "test_file": "test"}
 """Settings that name a file with the rows of one split."""
 
 
-def load_dataset(source: DataSource) -> Dataset:
+def load_dataset(source: DataSource, task: Task = TextClassification()) -> Dataset:  # noqa: B008
     """Read, check and split the rows of `source`.
 
     Raises `DataError`, which says what was wrong, where, and what to do.
@@ -44,7 +44,11 @@ def load_dataset(source: DataSource) -> Dataset:
     return _made_of(source, found)
 
 
-def dataset_from(rows: InMemory, source: DataSource | None = None) -> Dataset:
+def dataset_from(
+    rows: InMemory,
+    source: DataSource | None = None,
+    task: Task = TextClassification(),  # noqa: B008
+) -> Dataset:
     """Check and split rows in memory, exactly as those of a file.
 
     `rows` is a pandas DataFrame, a `datasets.Dataset`, an Arrow table or a list of mappings;

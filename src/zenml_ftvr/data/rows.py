@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 from zenml_ftvr.values import DataSource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import numpy as np
+    import numpy.typing as npt
 
 __all__ = ["Dataset", "Rows", "fingerprint_of", "make_rows", "normalise", "row_id_of"]
 
@@ -41,6 +44,27 @@ class Rows:
         return int(self.table.num_rows)
 
     @property
+    def inputs(self) -> list[Any]:
+        """What each row gives, as its task holds it, in the file's order."""
+        return self._column("text")
+
+    @property
+    def targets(self) -> list[Any]:
+        """What each row is to be answered with, in the same order."""
+        return self._column("label")
+
+    def batches(self, size: int) -> Iterator[Rows]:
+        """The rows, `size` at a time; nothing is copied."""
+        for start in range(0, len(self), size):
+            yield Rows(self.table.slice(start, size))
+
+    def take(self, indices: Sequence[int] | npt.NDArray[np.int64]) -> Rows:
+        """The rows at `indices`, in that order."""
+        import pyarrow as pa
+
+        return Rows(self.table.take(pa.array(indices, type=pa.int64())))
+
+    @property
     def texts(self) -> list[str]:
         """The texts, in the file's order."""
         return self._column("text")
@@ -55,8 +79,8 @@ class Rows:
         """The ids, in the same order; rows of equal normalised text share one."""
         return self._column("row_id")
 
-    def _column(self, name: str) -> list[str]:
-        values: list[str] = self.table.column(name).to_pylist()
+    def _column(self, name: str) -> list[Any]:
+        values: list[Any] = self.table.column(name).to_pylist()
         return values
 
 

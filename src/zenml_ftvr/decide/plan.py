@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,9 @@ from zenml_ftvr.approaches import (
     WARMUP_SHARE,
     WEIGHT_DECAY,
     TrainingFacts,
+    most_tokens,
     resolve,
+    scratch,
 )
 from zenml_ftvr.values import (
     Approach,
@@ -25,11 +28,21 @@ from zenml_ftvr.values import (
     ModelSource,
     Partial,
     Scratch,
-    TextClassification,
+    Task,
+    TokenClassification,
     TrainingPlan,
+    metrics_of,
 )
 
-__all__ = ["EVALUATIONS", "PlanBasis", "ample_steps", "make_plan", "plan_basis", "training_facts"]
+__all__ = [
+    "EVALUATIONS",
+    "PlanBasis",
+    "ample_steps",
+    "make_plan",
+    "plan_basis",
+    "training_facts",
+    "with_metric",
+]
 
 EVALUATIONS = 6
 """Looks at the validation split during a training. Each costs a forward pass over it, about 2 % of
@@ -44,7 +57,7 @@ Text without spaces is counted by it."""
 class PlanBasis:
     """What the plans of all approaches share."""
 
-    task: TextClassification
+    task: Task
     source: ModelSource | None
     model_fingerprint: str | None
     data_fingerprint: str
@@ -55,9 +68,7 @@ class PlanBasis:
     """Training rows whose features are at hand, from the cross-validation of `head`."""
 
 
-def training_facts(
-    profile: DataProfile, task: TextClassification, n_layers: int | None = None
-) -> TrainingFacts:
+def training_facts(profile: DataProfile, task: Task, n_layers: int | None = None) -> TrainingFacts:
     """What default hyperparameters follow from, read off the profile."""
     words = max(profile.words.mean, profile.characters.mean / CHARACTERS_PER_WORD)
     return TrainingFacts(
@@ -65,14 +76,15 @@ def training_facts(
         n_validation=profile.n_validation,
         n_test=profile.n_test,
         n_classes=profile.n_classes,
-        n_words=round(profile.n_train * min(words, task.max_length)),
+        n_words=round(profile.n_train * min(words, most_tokens(task))),
         n_layers=n_layers,
+        form=scratch.form_of(task),
     )
 
 
 def plan_basis(
     profile: DataProfile,
-    task: TextClassification,
+    task: Task,
     source: ModelSource | None,
     model_fingerprint: str | None,
     seed: int,
@@ -80,7 +92,7 @@ def plan_basis(
 ) -> PlanBasis:
     """The basis that a profile gives; `n_layers` is of the base model."""
     return PlanBasis(
-        task=task,
+        task=with_metric(task, profile),
         source=source,
         model_fingerprint=model_fingerprint,
         data_fingerprint=profile.fingerprint,
@@ -88,6 +100,32 @@ def plan_basis(
         facts=training_facts(profile, task, n_layers),
         seed=seed,
     )
+
+
+IMBALANCED_SHARE = 0.4
+"""Of an even share. A class with less is a minority as Google's machine learning course grades them
+("Imbalanced datasets": mild from 40 % of all rows down, moderate from 20 % of two classes down,
+which is 0.4 of an even share)."""
+
+
+def with_metric(task: Task, profile: DataProfile) -> Task:
+    """The task with what it is judged by: the user's choice, or what suits the data."""
+    if task.metric is not None:
+        return task
+    metric = metrics_of(task)[0]
+    if metric == "accuracy" and profile.has_classes:
+        rarest = min(count.train for count in profile.classes) / profile.n_train
+        if rarest < IMBALANCED_SHARE / profile.n_classes:
+            metric = "macro_f1"
+    if isinstance(task, TokenClassification) and not _are_spans(profile):
+        metric = "token_accuracy"
+    return dataclasses.replace(task, metric=metric)
+
+
+def _are_spans(profile: DataProfile) -> bool:
+    """Whether tags say where spans begin and go on: B-X, I-X and their like, and O."""
+    tags = [count.label for count in profile.classes]
+    return any(tag[:2] in ("B-", "I-", "S-", "E-") for tag in tags)
 
 
 def ample_steps(approach: Approach, n_train: int) -> int:

@@ -23,6 +23,7 @@ from zenml_ftvr.values import (
     Recommendation,
     Request,
     ScreeningEvidence,
+    metric_of,
 )
 from zenml_ftvr.values.words import metric_words
 
@@ -43,6 +44,7 @@ def recommend(
     cheapest whose expected regret is within the tolerance; else the first feasible of the order.
     Equal arguments give equal answers. Raises `BudgetError` when no arm is feasible.
     """
+    request = dataclasses.replace(request, task=basis.task)  # with its metric
     ledger = _ledger(calibration, evidence)
     left = hours_left(request.budget, calibration.hardware, ledger) * 3600
     if evidence.measured_for("head") is not None:
@@ -57,7 +59,7 @@ def recommend(
     if not feasible:
         why = " ".join(f"{kind}: {arm.problems[0]}" for kind, arm in priced.items())
         raise BudgetError(f"no approach is feasible. {why}")
-    order = order_arms(profile, evidence, calibration, request.task.metric)
+    order = order_arms(profile, evidence, calibration, metric_of(request.task))
     choice, why_chosen = _choose(order, evidence, feasible, request)
     ranking = _ranking(order, choice, feasible, list(priced))
     companion = None
@@ -73,7 +75,7 @@ def recommend(
         profile=profile,
         calibration=calibration,
         evidence=evidence,
-        metric=request.task.metric,
+        metric=metric_of(request.task),
         tolerance=request.tolerance,
         ledger=ledger,
         companion=companion,
@@ -104,7 +106,7 @@ def _choose(
             f"score is not forecast.",
         )
     measured = [one.kind for one in evidence.measured if one.kind in feasible]
-    difference = evidence.difference(request.task.metric)
+    difference = evidence.difference(metric_of(request.task))
     if len(measured) == 2 and difference is not None:
         if difference.regret_of_second <= tolerance:
             return "baseline", (
@@ -149,7 +151,7 @@ def _ranked(
         feasible=not arm.problems,
         reasons=arm.problems,
         forecast=Forecast(
-            score=None if measured is None else measured.score(request.task.metric),
+            score=None if measured is None else measured.score(metric_of(request.task)),
             basis="prior" if measured is None else "measured",
             evidence=sentences,
         ),
@@ -186,10 +188,11 @@ def _cautions(
 ) -> tuple[str, ...]:
     cautions = []
     scores = [one.score("accuracy") for one in evidence.measured]
-    if scores and all(score.low <= evidence.majority_share for score in scores):
+    majority = evidence.majority_share
+    if majority is not None and scores and all(score.low <= majority for score in scores):
         cautions.append(
             f"No arm that was measured clearly beats always answering the most frequent class "
-            f"({evidence.majority_share:.3f}): look at the labels before spending more."
+            f"({majority:.3f}): look at the labels before spending more."
         )
     if set(feasible) <= {"baseline", "head"} and basis.source is not None:
         cautions.append("The budget allows no training by gradient steps.")
@@ -201,7 +204,7 @@ def _verdict(choice: Kind, order: Order, evidence: ScreeningEvidence, request: R
     measured = evidence.measured_for(choice)
     scored = ""
     if measured is not None:
-        score = measured.score(request.task.metric)
+        score = measured.score(metric_of(request.task))
         name = metric_words(score.metric)
         scored = f"{name} {score.value:.3f} [{score.low:.3f}, {score.high:.3f}], cross-validated"
     match choice:

@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from zenml_ftvr.tasks.text_classification import METRICS, score, scores_of_counts
-from zenml_ftvr.values import Kind, Metric, PairedDifference, Score
+from zenml_ftvr.tasks import Answers, score
+from zenml_ftvr.values import LOWER_IS_BETTER, Kind, Metric, PairedDifference, Score
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    Ids = npt.NDArray[np.int64]
+    Floats = npt.NDArray[np.float64]
 
 __all__ = ["paired_difference", "scores_with_intervals"]
 
 DRAWS = 2_000  # Efron & Tibshirani 1993, ch. 13: at least 1,000 for percentile limits
 LEVEL = 0.95
-CHUNK_CELLS = 4_000_000  # counts held at once: 32 MB of 64-bit integers
+CHUNK_CELLS = 4_000_000  # weights held at once: 32 MB of 64-bit numbers
 
 
-def _draws(
-    cells: npt.NDArray[np.int64], n_rows: int, width: int, rng: np.random.Generator
-) -> Iterator[npt.NDArray[np.int64]]:
-    """Counts of resampled rows by cell, [draws, cells], in chunks that fit memory.
+def _draws(n_rows: int, rng: np.random.Generator) -> Iterator[Floats]:
+    """How often each row is drawn, of as many draws with replacement as there are rows.
 
-    Drawing n rows with replacement and counting them by cell is one multinomial draw.
+    [draws, rows], in chunks that fit memory.
     """
-    chunk = max(1, CHUNK_CELLS // max(width, len(cells)))
+    import numpy as np
+
+    chunk = max(1, CHUNK_CELLS // n_rows)
     for start in range(0, DRAWS, chunk):
-        yield rng.multinomial(n_rows, cells / n_rows, size=min(chunk, DRAWS - start))
+        n_draws = min(chunk, DRAWS - start)
+        drawn = rng.integers(0, n_rows, size=(n_draws, n_rows))
+        cells = drawn + n_rows * np.arange(n_draws)[:, None]
+        counts = np.bincount(cells.ravel(), minlength=n_draws * n_rows)
+        yield counts.reshape(n_draws, n_rows).astype(np.float64)
 
 
-def _limits(draws: npt.NDArray[np.float64]) -> tuple[float, float]:
+def _limits(draws: Floats) -> tuple[float, float]:
     import numpy as np
 
     tail = (1 - LEVEL) / 2
@@ -42,32 +46,30 @@ def _limits(draws: npt.NDArray[np.float64]) -> tuple[float, float]:
 
 
 def scores_with_intervals(
-    truth: Ids, predicted: Ids, n_classes: int, seed: int
+    answers: Answers, metrics: Sequence[Metric], seed: int
 ) -> tuple[Score, ...]:
-    """Every metric of `predicted` against `truth` (both [rows], class ids) with a 95 % interval.
+    """Every metric of `answers` with a 95 % interval.
 
     Percentile bootstrap over rows: Efron & Tibshirani 1993, ch. 13.
     """
     import numpy as np
 
     rng = np.random.default_rng(seed)
-    counts = np.bincount(truth * n_classes + predicted, minlength=n_classes**2)
-    drawn: dict[Metric, list[npt.NDArray[np.float64]]] = {metric: [] for metric in METRICS}
-    for chunk in _draws(counts, len(truth), n_classes**2, rng):
-        shaped = chunk.reshape(-1, n_classes, n_classes)
-        for metric in METRICS:
-            drawn[metric].append(scores_of_counts(metric, shaped))
+    drawn: dict[Metric, list[Floats]] = {metric: [] for metric in metrics}
+    for weights in _draws(answers.n_rows, rng):
+        for metric in metrics:
+            drawn[metric].append(answers.values(metric, weights))
     scores = []
-    for metric in METRICS:
+    for metric in metrics:
         low, high = _limits(np.concatenate(drawn[metric]))
-        value = score(metric, truth, predicted)
+        value = score(answers, metric)
         scores.append(
             Score(
                 metric=metric,
                 value=value,
                 low=min(low, value),
                 high=max(high, value),
-                n_rows=len(truth),
+                n_rows=answers.n_rows,
                 level=LEVEL,
             )
         )
@@ -75,58 +77,41 @@ def scores_with_intervals(
 
 
 def paired_difference(
-    first: tuple[Kind, Ids],
-    second: tuple[Kind, Ids],
-    truth: Ids,
-    n_classes: int,
+    first: tuple[Kind, Answers],
+    second: tuple[Kind, Answers],
+    metrics: Sequence[Metric],
     seed: int,
 ) -> tuple[PairedDifference, ...]:
     """For every metric, `first` minus `second` on the same rows, with a 95 % interval.
 
-    Both are resampled with the same rows: Efron & Tibshirani 1993, ch. 8.
+    Both are resampled with the same rows: Efron & Tibshirani 1993, ch. 8. Regret is in the
+    direction of the metric: what a choice loses where the other is better.
     """
     import numpy as np
 
     rng = np.random.default_rng(seed)
-    first_cell = truth * n_classes + first[1]
-    second_cell = truth * n_classes + second[1]
-    joint, counts = np.unique(np.stack([first_cell, second_cell]), axis=1, return_counts=True)
-    drawn: dict[Metric, list[npt.NDArray[np.float64]]] = {metric: [] for metric in METRICS}
-    for chunk in _draws(counts, len(truth), n_classes**2, rng):
-        by_model = [
-            _summed(chunk, cells, n_classes).reshape(-1, n_classes, n_classes) for cells in joint
-        ]
-        for metric in METRICS:
-            a, b = (scores_of_counts(metric, one) for one in by_model)
-            drawn[metric].append(a - b)
+    drawn: dict[Metric, list[Floats]] = {metric: [] for metric in metrics}
+    for weights in _draws(first[1].n_rows, rng):
+        for metric in metrics:
+            one, other = (answers.values(metric, weights) for _, answers in (first, second))
+            drawn[metric].append(one - other)
     differences = []
-    for metric in METRICS:
+    for metric in metrics:
         draws = np.concatenate(drawn[metric])
         low, high = _limits(draws)
+        gains = -draws if metric in LOWER_IS_BETTER else draws
         differences.append(
             PairedDifference(
                 first=first[0],
                 second=second[0],
                 metric=metric,
-                mean=score(metric, truth, first[1]) - score(metric, truth, second[1]),
+                mean=score(first[1], metric) - score(second[1], metric),
                 low=low,
                 high=high,
-                regret_of_first=float(np.maximum(0, -draws).mean()),
-                regret_of_second=float(np.maximum(0, draws).mean()),
-                n_rows=len(truth),
+                regret_of_first=float(np.maximum(0, -gains).mean()),
+                regret_of_second=float(np.maximum(0, gains).mean()),
+                n_rows=first[1].n_rows,
                 level=LEVEL,
             )
         )
     return tuple(differences)
-
-
-def _summed(
-    chunk: npt.NDArray[np.int64], cells: npt.NDArray[np.int64], n_classes: int
-) -> npt.NDArray[np.int64]:
-    """Counts by joint cell [draws, joint] summed to counts by one model's cell [draws, cells]."""
-    import numpy as np
-
-    sums = np.zeros((len(chunk), n_classes**2), dtype=np.int64)
-    for cell in np.unique(cells):
-        sums[:, cell] = chunk[:, cells == cell].sum(axis=1)
-    return sums

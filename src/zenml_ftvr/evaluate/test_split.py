@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from zenml_ftvr.errors import DataError
 from zenml_ftvr.evaluate.intervals import paired_difference, scores_with_intervals
 from zenml_ftvr.models import load
+from zenml_ftvr.tasks import Answers, ClassAnswers, unit_weights
 from zenml_ftvr.values import (
     Evaluation,
+    ImageClassification,
     LabelScore,
     Ledger,
     LedgerEntry,
+    Metric,
     ModelEvaluation,
+    Task,
+    TextClassification,
     TrainedModel,
+    metrics_of,
 )
 
 if TYPE_CHECKING:
@@ -42,19 +49,17 @@ def evaluate_models(
     evaluation, for the ledger. `on_rows(kind, done, total)` shows progress. Models are compared
     with the baseline where it is among them.
     """
-    import numpy as np
-
     for model in models:
         if model.plan.data_fingerprint != dataset.fingerprint:
             raise DataError(
                 f"'{model.kind}' was trained on data {model.plan.data_fingerprint[:12]}, but this "
                 f"data is {dataset.fingerprint[:12]}: its test rows may have been trained on."
             )
-    truth = np.asarray(dataset.label_ids(dataset.test))
+    metrics = metrics_of(models[0].plan.task)
     results, answers, entries = [], [], []
     for model, predicted in zip(models, predicted_seconds, strict=True):
         started = time.monotonic()
-        evaluation, answer = _evaluate(model, dataset, truth, seed, on_rows)
+        evaluation, answer = _evaluate(model, dataset, metrics, seed, on_rows)
         entries.append(
             LedgerEntry(
                 what="evaluation",
@@ -70,26 +75,36 @@ def evaluate_models(
         difference
         for pair in answers
         if baseline is not None and pair[0] != "baseline"
-        for difference in paired_difference(pair, baseline, truth, len(dataset.labels), seed)
+        for difference in paired_difference(pair, baseline, metrics, seed)
     ]
-    training = np.bincount(dataset.label_ids(dataset.train), minlength=len(dataset.labels))
     return Evaluation(
         choice=models[0].kind,
         models=tuple(results),
         differences=tuple(differences),
-        majority_accuracy=float((truth == training.argmax()).mean()),
-        n_test=len(truth),
+        majority_accuracy=_majority_accuracy(models[0].plan.task, dataset),
+        n_test=len(dataset.test),
         ledger=spent.with_entries(*entries),
     )
+
+
+def _majority_accuracy(task: Task, dataset: Dataset) -> float | None:
+    """Of always answering with the training split's commonest class; None without classes."""
+    match task:
+        case TextClassification(target="single") | ImageClassification():
+            ((common, _),) = Counter(dataset.train.targets).most_common(1)
+            truth = dataset.test.targets
+            return sum(label == common for label in truth) / len(truth)
+        case _:
+            return None
 
 
 def _evaluate(
     model: TrainedModel,
     dataset: Dataset,
-    truth: npt.NDArray[np.int64],
+    metrics: Sequence[Metric],
     seed: int,
     on_rows: Callable[[str, int, int], None],
-) -> tuple[ModelEvaluation, npt.NDArray[np.int64]]:
+) -> tuple[ModelEvaluation, Answers]:
     loaded = load(model.path)
     if loaded.labels != dataset.labels:
         raise DataError(
@@ -97,31 +112,25 @@ def _evaluate(
             f"{', '.join(dataset.labels)}."
         )
     started = time.monotonic()
-    logits = loaded.logits(dataset.test.texts, lambda done, total: on_rows(model.kind, done, total))
+    answers = loaded.answers(dataset.test, lambda done, total: on_rows(model.kind, done, total))
     seconds = time.monotonic() - started
-    predicted = logits.argmax(axis=1).astype(truth.dtype)
-    n_classes = len(dataset.labels)
-    confusion = _confusion(truth, predicted, n_classes)
+    labels: tuple[LabelScore, ...] = ()
+    confusion: tuple[tuple[int, ...], ...] = ()
+    if isinstance(answers, ClassAnswers):
+        counts = answers.confusion(unit_weights(answers.n_rows))[0].astype(int)
+        confusion = tuple(tuple(int(cell) for cell in row) for row in counts)
+        labels = tuple(
+            _label_score(label, index, counts) for index, label in enumerate(dataset.labels)
+        )
     evaluation = ModelEvaluation(
         kind=model.kind,
-        scores=scores_with_intervals(truth, predicted, n_classes, seed),
-        labels=tuple(
-            _label_score(label, index, confusion) for index, label in enumerate(dataset.labels)
-        ),
-        confusion=tuple(tuple(int(cell) for cell in row) for row in confusion),
+        scores=scores_with_intervals(answers, metrics, seed),
+        labels=labels,
+        confusion=confusion,
         seconds=seconds,
-        rows_per_second=len(truth) / seconds,
+        rows_per_second=answers.n_rows / seconds,
     )
-    return evaluation, predicted
-
-
-def _confusion(
-    truth: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], n_classes: int
-) -> npt.NDArray[np.int64]:
-    import numpy as np
-
-    counts = np.bincount(truth * n_classes + predicted, minlength=n_classes**2)
-    return counts.reshape(n_classes, n_classes)
+    return evaluation, answers
 
 
 def _label_score(label: str, index: int, confusion: npt.NDArray[np.int64]) -> LabelScore:

@@ -1,10 +1,11 @@
 """All that touches a model, and nothing that trains one."""
 
+from zenml_ftvr.models.baselines import Baseline, fit_baseline
 from zenml_ftvr.models.build import Trainable, build
 from zenml_ftvr.models.features import Encoder, cached_features, load_encoder
 from zenml_ftvr.models.folder import folder_bytes, save_baseline, save_head, save_trainable
 from zenml_ftvr.models.from_nothing import ModelHead, model_from_nothing
-from zenml_ftvr.models.load import LoadedModel, Prediction, load
+from zenml_ftvr.models.load import LoadedModel, load
 from zenml_ftvr.models.prefix import PREFIX_STATES, cut, frozen_states
 from zenml_ftvr.models.quiet import quiet
 from zenml_ftvr.models.resolve import ResolvedModel, resolve, tokenizer_view
@@ -13,10 +14,10 @@ from zenml_ftvr.models.tokenizers import Texts, train_tokenizer
 
 __all__ = [
     "PREFIX_STATES",
+    "Baseline",
     "Encoder",
     "LoadedModel",
     "ModelHead",
-    "Prediction",
     "ResolvedModel",
     "RowStore",
     "Texts",
@@ -25,6 +26,7 @@ __all__ = [
     "cache_folder",
     "cached_features",
     "cut",
+    "fit_baseline",
     "folder_bytes",
     "frozen_states",
     "load",

@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zenml_ftvr.approaches import lora, scratch
+from zenml_ftvr.approaches import lora, most_tokens, scratch
 from zenml_ftvr.errors import ModelError
 from zenml_ftvr.models.from_nothing import model_from_nothing
+from zenml_ftvr.models.heads import auto_class
 from zenml_ftvr.models.prefix import freeze_below
 from zenml_ftvr.models.pretrained import HEAD_NAMES, load_base
 from zenml_ftvr.models.quiet import quiet
 from zenml_ftvr.models.resolve import ResolvedModel, load_tokenizer
 from zenml_ftvr.models.tokenizers import train_tokenizer
+from zenml_ftvr.tasks import Work
 from zenml_ftvr.values import Full, Lora, Partial, Scratch, TrainingPlan
 
 __all__ = ["Trainable", "build"]
@@ -22,7 +24,7 @@ __all__ = ["Trainable", "build"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trainable:
-    """A model with a classification head, ready to take optimiser steps."""
+    """A model with the head of its task, ready to take optimiser steps."""
 
     model: Any
     tokenizer: Any
@@ -40,7 +42,9 @@ class Trainable:
         )
 
 
-def build(plan: TrainingPlan, base: ResolvedModel | None, texts: Sequence[str]) -> Trainable:
+def build(
+    plan: TrainingPlan, work: Work, base: ResolvedModel | None, texts: Sequence[str]
+) -> Trainable:
     """The model of a plan that takes steps on labels; its weights follow from `plan.seed`.
 
     `texts` is the training split, from which `scratch` trains its tokenizer.
@@ -50,15 +54,15 @@ def build(plan: TrainingPlan, base: ResolvedModel | None, texts: Sequence[str]) 
     set_seed(plan.seed)
     match plan.approach:
         case Full():
-            return _pretrained(plan, _required(plan, base))
+            return _pretrained(work, _required(plan, base))
         case Partial() as approach:
-            whole = _pretrained(plan, _required(plan, base))
+            whole = _pretrained(work, _required(plan, base))
             n_frozen = freeze_below(whole.model, approach.layers or 1)
             return dataclasses.replace(whole, n_frozen=n_frozen)
         case Lora() as approach:
-            return _with_adapters(_pretrained(plan, _required(plan, base)), approach)
+            return _with_adapters(_pretrained(work, _required(plan, base)), approach)
         case Scratch() as approach:
-            return _from_nothing(plan, approach, texts)
+            return _from_nothing(plan, work, approach, texts)
         case _:
             raise ModelError(f"approach '{plan.kind}' takes no optimiser steps.")
 
@@ -69,18 +73,8 @@ def _required(plan: TrainingPlan, base: ResolvedModel | None) -> ResolvedModel:
     return base
 
 
-def _label_maps(labels: Sequence[str]) -> dict[str, Any]:
-    return {
-        "num_labels": len(labels),
-        "id2label": dict(enumerate(labels)),
-        "label2id": {label: index for index, label in enumerate(labels)},
-    }
-
-
-def _pretrained(plan: TrainingPlan, base: ResolvedModel) -> Trainable:
-    from transformers import AutoModelForSequenceClassification
-
-    model = load_base(AutoModelForSequenceClassification, base.folder, **_label_maps(plan.labels))
+def _pretrained(work: Work, base: ResolvedModel) -> Trainable:
+    model = load_base(auto_class(work.head), base.folder, **work.model_settings())
     tokenizer = load_tokenizer(base.folder)
     if model.config.pad_token_id is None:
         model.config.pad_token_id = tokenizer.pad_token_id
@@ -110,17 +104,20 @@ def _with_adapters(trainable: Trainable, approach: Lora) -> Trainable:
     return Trainable(model=model, tokenizer=trainable.tokenizer)
 
 
-def _from_nothing(plan: TrainingPlan, approach: Scratch, texts: Sequence[str]) -> Trainable:
+def _from_nothing(
+    plan: TrainingPlan, work: Work, approach: Scratch, texts: Sequence[str]
+) -> Trainable:
+    form = scratch.form_of(plan.task)
+    n_tokens = most_tokens(plan.task)
     tokenizer = train_tokenizer(
         texts,
         approach.vocabulary_size or scratch.MIN_VOCABULARY,
-        plan.task.max_length,
-        kind=approach.tokenizer or "wordpiece",
+        n_tokens,
+        kind=approach.tokenizer or scratch.tokenizer_for(None, form)[0],
+        form=form,
     )
     shape = scratch.architecture(
-        approach.depth or scratch.MIN_DEPTH, len(tokenizer), plan.task.max_length
+        approach.depth or scratch.MIN_DEPTH, len(tokenizer), n_tokens, form
     )
-    model = model_from_nothing(
-        "encoder", "sequence-classification", shape, tokenizer, _label_maps(plan.labels)
-    )
+    model = model_from_nothing(form, work.head, shape, tokenizer, work.model_settings())
     return Trainable(model=model, tokenizer=tokenizer)

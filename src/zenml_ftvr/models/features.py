@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zenml_ftvr.approaches import head
+from zenml_ftvr.approaches import head, most_tokens
+from zenml_ftvr.data import Rows
 from zenml_ftvr.models.pretrained import load_base
 from zenml_ftvr.models.resolve import ResolvedModel, load_tokenizer
 from zenml_ftvr.models.store import RowStore, row_key, store_folder
-from zenml_ftvr.tasks.text_classification import encode
+from zenml_ftvr.tasks.text_classification import token_ids
+from zenml_ftvr.values import Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,12 +32,10 @@ class Encoder:
         self.max_length = max_length
 
     def features(
-        self,
-        texts: Sequence[str],
-        on_batch: Callable[[int, int], None] | None = None,
+        self, rows: Rows, on_batch: Callable[[int, int], None] | None = None
     ) -> npt.NDArray[np.float32]:
-        """Features of each text; `on_batch(tokens done, tokens in all)` is called as it goes."""
-        return self.features_of(encode(self.tokenizer, texts, self.max_length), on_batch)
+        """Features of each row; `on_batch(tokens done, tokens in all)` is called as it goes."""
+        return self.features_of(list(token_ids(self.tokenizer, rows, self.max_length)), on_batch)
 
     def features_of(
         self,
@@ -65,34 +65,34 @@ class Encoder:
         return pooled
 
 
-def load_encoder(folder: Path, max_length: int, device: str) -> Encoder:
+def load_encoder(folder: Path, task: Task, device: str) -> Encoder:
     """The encoder of a model folder, in evaluation mode."""
     from transformers import AutoModel
 
     model = load_base(AutoModel, folder).to(device).eval()
-    return Encoder(model, load_tokenizer(folder), max_length)
+    return Encoder(model, load_tokenizer(folder), most_tokens(task))
 
 
 def cached_features(
     base: ResolvedModel,
-    texts: Sequence[str],
-    max_length: int,
+    rows: Rows,
+    task: Task,
     device: str,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> npt.NDArray[np.float32]:
-    """Features of `texts` [rows, hidden]; those that were computed before are not again.
+    """Features of `rows` [rows, hidden]; those that were computed before are not again.
 
     Kept under the weights, the kind of device, and each row's token ids.
     """
     import numpy as np
 
-    ids = encode(load_tokenizer(base.folder), texts, max_length)
+    ids = list(token_ids(load_tokenizer(base.folder), rows, most_tokens(task)))
     keys = [row_key(row) for row in ids]
     store = RowStore(store_folder("features", FEATURES_VERSION, base.fingerprint, device))
     missing = store.missing(keys)
     if missing:
-        encoder = load_encoder(base.folder, max_length, device)
+        encoder = load_encoder(base.folder, task, device)
         features = encoder.features_of([ids[index] for index in missing], on_batch)
-        rows = ((keys[index], features[place : place + 1]) for place, index in enumerate(missing))
-        store.add(rows, features.shape[1])
+        found = ((keys[index], features[place : place + 1]) for place, index in enumerate(missing))
+        store.add(found, features.shape[1])
     return np.concatenate([store.get(key) for key in keys])

@@ -8,21 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 
+from zenml_ftvr.approaches import most_tokens
 from zenml_ftvr.errors import ModelError
 from zenml_ftvr.models.quiet import quiet
 from zenml_ftvr.models.resolve import absolute
-from zenml_ftvr.values import KINDS, Kind, ModelSource, TrainingPlan
+from zenml_ftvr.tasks import TargetScale, Work
+from zenml_ftvr.values import KINDS, Kind, ModelSource, Task, TextClassification, TrainingPlan
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from zenml_ftvr.models.baselines import Baseline
     from zenml_ftvr.models.build import Trainable
     from zenml_ftvr.models.features import Encoder
     from zenml_ftvr.models.resolve import ResolvedModel
 
 __all__ = [
-    "BASELINE_FILE",
     "HEAD_FILE",
     "MANIFEST_FILE",
     "Manifest",
@@ -34,7 +36,6 @@ __all__ = [
 ]
 
 MANIFEST_FILE = "ftvr.json"
-BASELINE_FILE = "baseline.skops"
 HEAD_FILE = "head.safetensors"
 SCHEMA_VERSION = 1
 
@@ -44,15 +45,17 @@ class Manifest:
     """What loading a model's folder needs to know beyond the files themselves."""
 
     kind: Kind
+    task: Task
     labels: tuple[str, ...]
-    max_length: int
+    scale: TargetScale
+    """How the numbers of a regression were scaled for training."""
     plan_fingerprint: str
     base: ModelSource | None
     """For `lora`: where to find the base that the adapters belong to."""
     base_fingerprint: str | None
 
 
-def _write_manifest(plan: TrainingPlan, folder: Path) -> None:
+def _write_manifest(plan: TrainingPlan, work: Work, folder: Path) -> None:
     base = None
     if plan.model is not None:
         base = dataclasses.asdict(absolute(plan.model))
@@ -60,7 +63,9 @@ def _write_manifest(plan: TrainingPlan, folder: Path) -> None:
         "schema_version": SCHEMA_VERSION,
         "kind": plan.kind,
         "labels": list(plan.labels),
-        "max_length": plan.task.max_length,
+        "max_length": most_tokens(plan.task),
+        "task": dataclasses.asdict(plan.task),
+        "scale": dataclasses.asdict(work.scale),
         "plan_fingerprint": plan.fingerprint,
         "base": base,
         "base_fingerprint": plan.model_fingerprint,
@@ -89,7 +94,8 @@ def read_manifest(folder: Path) -> Manifest:
         return Manifest(
             kind=kind,
             labels=tuple(content["labels"]),
-            max_length=content["max_length"],
+            task=_task_of(content),
+            scale=TargetScale(**content.get("scale", {})),
             plan_fingerprint=content["plan_fingerprint"],
             base=None if base is None else ModelSource(**base),
             base_fingerprint=content["base_fingerprint"],
@@ -100,13 +106,21 @@ def read_manifest(folder: Path) -> Manifest:
         ) from error
 
 
-def save_baseline(pipeline: Any, plan: TrainingPlan, folder: Path) -> None:
-    """Write the scikit-learn pipeline with skops: no pickle."""
-    import skops.io
+def _task_of(content: dict[str, Any]) -> Task:
+    """The task as written; a manifest of before there were several knows the length alone."""
+    from pydantic import TypeAdapter
 
+    if "task" not in content:
+        return TextClassification(max_length=content["max_length"])
+    task: Task = TypeAdapter(Task).validate_python(content["task"])
+    return task
+
+
+def save_baseline(baseline: Baseline, plan: TrainingPlan, work: Work, folder: Path) -> None:
+    """Write what answers without a network, and the manifest."""
     folder.mkdir(parents=True, exist_ok=True)
-    skops.io.dump(pipeline, folder / BASELINE_FILE)
-    _write_manifest(plan, folder)
+    baseline.save(folder)
+    _write_manifest(plan, work, folder)
 
 
 def save_head(
@@ -114,6 +128,7 @@ def save_head(
     weight: npt.NDArray[np.float32],
     bias: npt.NDArray[np.float32],
     plan: TrainingPlan,
+    work: Work,
     folder: Path,
 ) -> None:
     """Write the frozen encoder, its tokenizer, and the head: weight [classes, hidden], bias."""
@@ -124,11 +139,15 @@ def save_head(
         encoder.model.save_pretrained(folder)
     encoder.tokenizer.save_pretrained(folder)
     save_file({"weight": weight, "bias": bias}, folder / HEAD_FILE)
-    _write_manifest(plan, folder)
+    _write_manifest(plan, work, folder)
 
 
 def save_trainable(
-    trainable: Trainable, base: ResolvedModel | None, plan: TrainingPlan, folder: Path
+    trainable: Trainable,
+    base: ResolvedModel | None,
+    plan: TrainingPlan,
+    work: Work,
+    folder: Path,
 ) -> None:
     """Write the model, or of `lora` the adapters and head alone, with the tokenizer."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -149,7 +168,7 @@ def save_trainable(
         case _:
             assert_never(plan.kind)
     trainable.tokenizer.save_pretrained(folder)
-    _write_manifest(plan, folder)
+    _write_manifest(plan, work, folder)
 
 
 def folder_bytes(folder: Path) -> int:

@@ -7,18 +7,13 @@ from typing import Any, Literal, TypeAlias, assert_never
 
 from zenml_ftvr.approaches import Architecture
 from zenml_ftvr.errors import ModelError
+from zenml_ftvr.tasks import HeadKind
 from zenml_ftvr.values import Form
 
 __all__ = ["ModelHead", "model_from_nothing"]
 
-ModelHead: TypeAlias = Literal[
-    "sequence-classification",
-    "token-classification",
-    "causal-lm",
-    "seq2seq",
-    "masked-lm",
-    "image-classification",
-]
+ModelHead: TypeAlias = HeadKind | Literal["masked-lm"]
+"""What a task's model ends in, or what an encoder learns the language with."""
 
 IMAGE_DROPOUT = 0.1
 """Dosovitskiy et al. 2021, arXiv 2010.11929, table 3: of what they trained on ImageNet alone. The

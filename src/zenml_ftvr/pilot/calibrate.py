@@ -11,17 +11,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zenml_ftvr.approaches import NEEDS_BASE_MODEL, head, memory_bytes
+from zenml_ftvr.approaches import NEEDS_BASE_MODEL, head, memory_bytes, most_tokens, refusal
 from zenml_ftvr.decide import PlanBasis, make_plan
 from zenml_ftvr.errors import FtvrError
 from zenml_ftvr.hardware import peak_memory, process_memory_gib
-from zenml_ftvr.models import ResolvedModel, load, load_encoder, save_baseline, save_trainable
-from zenml_ftvr.tasks.text_classification import ClassificationRows
+from zenml_ftvr.models import (
+    ResolvedModel,
+    fit_baseline,
+    load,
+    load_encoder,
+    save_baseline,
+    save_trainable,
+)
+from zenml_ftvr.tasks import EncodedRows, work_for
 from zenml_ftvr.train import (
     Prepared,
     Progress,
-    count_params,
-    fit_baseline,
     make_pairs,
     prepare,
     silent,
@@ -34,13 +39,18 @@ from zenml_ftvr.values import (
     ArmCalibration,
     Calibration,
     Hardware,
+    ImageClassification,
     Kind,
     ModelSource,
+    TokenClassification,
     TrainingPlan,
 )
 
 if TYPE_CHECKING:
-    from zenml_ftvr.data import Dataset
+    import numpy as np
+    import numpy.typing as npt
+
+    from zenml_ftvr.data import Dataset, Rows
 
 __all__ = ["calibrate"]
 
@@ -105,6 +115,8 @@ def _calibrate_arm(
     hardware: Hardware,
     seconds_limit: float | None,
 ) -> ArmCalibration:
+    if (reason := refusal(plan.kind, plan.task)) is not None:
+        raise _NotCalibrated(reason)
     if plan.kind in NEEDS_BASE_MODEL and base is None:
         raise _NotCalibrated("it needs a base model, and none was given.")
     architecture = None if base is None else base.architecture
@@ -126,35 +138,41 @@ def _calibrate_arm(
 
 
 def _longest(plan: TrainingPlan, dataset: Dataset) -> int:
-    """Tokens of the longest text, at most `max_length`; a token has at least one character."""
-    characters = max(len(text) for text in dataset.train.texts)
-    return min(plan.task.max_length, characters + 2)
+    """Tokens of the longest row, at most the task's; a token has at least one byte."""
+    import pyarrow.compute as pc
+
+    most = most_tokens(plan.task)
+    if isinstance(plan.task, TokenClassification) or dataset.train.table.num_rows == 0:
+        return most
+    column = dataset.train.table.column("text")
+    if _is_list(column) or isinstance(plan.task, ImageClassification):
+        return most
+    return min(most, int(pc.max(pc.binary_length(column)).as_py()) + 2)
 
 
 def _calibrate_baseline(plan: TrainingPlan, dataset: Dataset) -> ArmCalibration:
+    work = work_for(plan.task, dataset)
     with tempfile.TemporaryDirectory(prefix="ftvr-") as name, peak_memory() as peak:
         folder = Path(name) / "model"
         started = time.monotonic()
-        label_ids = dataset.label_ids(dataset.train)
-        pipeline = fit_baseline(dataset.train.texts, label_ids, plan.seed)
+        baseline = fit_baseline(work, dataset.train, plan.seed)
         fit_seconds = time.monotonic() - started
         started = time.monotonic()
-        save_baseline(pipeline, plan, folder)
+        save_baseline(baseline, plan, work, folder)
         save_seconds = time.monotonic() - started
         started = time.monotonic()
         loaded = load(folder)
         load_seconds = time.monotonic() - started
-        texts = dataset.validation.texts
         started = time.monotonic()
-        loaded.logits(texts)
+        loaded.outputs(dataset.validation)
         eval_seconds = time.monotonic() - started
-    n_params = count_params(pipeline)
+    n_params = baseline.n_params
     return ArmCalibration(
         kind="baseline",
         seconds_per_step=fit_seconds,
         batch_size=len(dataset.train),
         n_steps_timed=1,
-        seconds_per_eval_row=eval_seconds / len(texts),
+        seconds_per_eval_row=eval_seconds / len(dataset.validation),
         setup_seconds=load_seconds,
         save_seconds=save_seconds,
         peak_memory_gib=peak.gib,
@@ -169,19 +187,19 @@ def _calibrate_head(
     if base is None:
         raise _NotCalibrated("it needs a base model, and none was given.")
     with peak_memory() as peak:
-        load_encoder(base.folder, plan.task.max_length, hardware.device)  # imports, and the disk
+        load_encoder(base.folder, plan.task, hardware.device)  # imports, and the disk
         started = time.monotonic()
-        encoder = load_encoder(base.folder, plan.task.max_length, hardware.device)
+        encoder = load_encoder(base.folder, plan.task, hardware.device)
         setup_seconds = time.monotonic() - started
-        texts = sorted(dataset.train.texts, key=len)
-        batches = _spread(len(texts), head.BATCH_SIZE)
-        encoder.features([texts[index] for index in batches[0]])  # the longest: warm-up and memory
+        by_size = _by_size(dataset.train)
+        batches = _spread(len(by_size), head.BATCH_SIZE)
+        encoder.features(dataset.train.take(by_size[batches[0]]))  # longest: warm-up and memory
         started = time.monotonic()
         for batch in batches[WARM_UP_BATCHES:]:
-            encoder.features([texts[index] for index in batch])
+            encoder.features(dataset.train.take(by_size[batch]))
         seconds = (time.monotonic() - started) / (len(batches) - WARM_UP_BATCHES)
-    n_trainable = len(dataset.labels) * (base.architecture.hidden + 1)
-    rows = min(head.BATCH_SIZE, len(texts))
+    n_trainable = max(1, len(dataset.labels)) * (base.architecture.hidden + 1)
+    rows = min(head.BATCH_SIZE, len(by_size))
     return ArmCalibration(
         kind="head",
         seconds_per_step=seconds,
@@ -194,6 +212,22 @@ def _calibrate_head(
         n_params=base.architecture.n_params + n_trainable,
         n_trainable=n_trainable,
     )
+
+
+def _by_size(rows: Rows) -> npt.NDArray[np.int64]:
+    """Places of rows from the shortest to the longest, by characters or bytes."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    column = rows.table.column("text")
+    sizes = pc.list_value_length(column) if _is_list(column) else pc.binary_length(column)
+    return np.argsort(sizes.to_numpy(), kind="stable")
+
+
+def _is_list(column: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_list(column.type))
 
 
 def _spread(n_rows: int, batch_size: int) -> list[list[int]]:
@@ -247,7 +281,7 @@ def _calibrate_loop(
             trainer.evaluate()
             eval_seconds = (time.monotonic() - started) / len(trainer.eval_dataset)
         started = time.monotonic()
-        save_trainable(trainable, base, plan, work / "model")
+        save_trainable(trainable, base, plan, prepared.work, work / "model")
         save_seconds = time.monotonic() - started
     timed = clock.seconds[WARM_UP_BATCHES:]
     return ArmCalibration(
@@ -286,14 +320,14 @@ def _calibrate_contrastive(
     clock = _stopwatch(plan, seconds_limit)
     with tempfile.TemporaryDirectory(prefix="ftvr-") as name, peak_memory() as peak:
         started = time.monotonic()
-        encoder = load_encoder(base.folder, plan.task.max_length, hardware.device)
+        encoder = load_encoder(base.folder, plan.task, hardware.device)
         setup_seconds = time.monotonic() - started
         train_on_pairs(
             encoder.model,
             encoder.tokenizer,
             texts,
             pairs,
-            max_length=plan.task.max_length,
+            max_length=most_tokens(plan.task),
             max_steps=plan.max_steps,
             batch_size=plan.batch_size,
             learning_rate=plan.learning_rate or 0.0,
@@ -305,10 +339,10 @@ def _calibrate_contrastive(
         )
         if clock.gave_up is not None:
             raise _NotCalibrated(clock.gave_up)
-        some = sorted(dataset.validation.texts, key=len)
+        some = _by_size(dataset.validation)
         some = some[:: max(1, math.ceil(len(some) / EVALUATED_ROWS))]
         started = time.monotonic()
-        encoder.features(some)
+        encoder.features(dataset.validation.take(some))
         eval_seconds = (time.monotonic() - started) / len(some)
         started = time.monotonic()
         encoder.model.save_pretrained(Path(name) / "model")
@@ -332,7 +366,7 @@ def _calibrate_contrastive(
 EVALUATED_ROWS = 64  # two batches: enough to time, a few per cent of an evaluation
 
 
-def _evenly(rows: ClassificationRows) -> ClassificationRows:
+def _evenly(rows: EncodedRows) -> EncodedRows:
     """At most 64 rows, evenly over the lengths."""
     by_length = sorted(range(len(rows)), key=rows.lengths.__getitem__)
     step = max(1, math.ceil(len(rows) / EVALUATED_ROWS))

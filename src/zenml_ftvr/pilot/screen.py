@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
+from zenml_ftvr.approaches import refusal
 from zenml_ftvr.evaluate import paired_difference, scores_with_intervals
-from zenml_ftvr.models import ResolvedModel, cached_features
-from zenml_ftvr.train import Progress, choose_head_c, fit_baseline, fit_head, silent
-from zenml_ftvr.values import Kind, MeasuredScore, PairedDifference, ScreeningEvidence
+from zenml_ftvr.models import ResolvedModel, cached_features, fit_baseline
+from zenml_ftvr.tasks import Outputs, RowWork, Work, work_for
+from zenml_ftvr.train import Progress, choose_strength, fit_head, silent
+from zenml_ftvr.values import (
+    Kind,
+    MeasuredScore,
+    PairedDifference,
+    ScreeningEvidence,
+    Task,
+    metrics_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
     import numpy.typing as npt
 
     from zenml_ftvr.data import Dataset
+    from zenml_ftvr.tasks import Answers
 
     Ids = npt.NDArray[np.int64]
 
@@ -30,7 +40,7 @@ def screen(
     dataset: Dataset,
     base: ResolvedModel | None,
     kinds: Sequence[Kind],
-    max_length: int,
+    task: Task,
     device: str,
     seed: int,
     progress: Progress = silent,
@@ -40,106 +50,136 @@ def screen(
     Rows of equal text stay in one fold. Scores are of models trained on four fifths of the training
     split, so a little low. Nothing of the validation or test split is read.
     """
-    import numpy as np
-
     started = time.monotonic()
-    truth = np.asarray(dataset.label_ids(dataset.train))
-    predictions: dict[Kind, Ids] = {}
+    work = work_for(task, dataset)
+    found: dict[Kind, Answers] = {}
     measured = []
     for kind in ("baseline", "head"):
-        if kind not in kinds or (kind == "head" and base is None):
+        if kind not in kinds or refusal(kind, task) is not None:
             continue
         one_started = time.monotonic()
-        if kind == "baseline" or base is None:
-            predict = _baseline_predictor(dataset, truth, seed)
+        if kind == "baseline":
+            predict = _baseline_predictor(work, dataset, seed)
+        elif base is None:
+            continue
         else:
-            predict = _head_predictor(dataset, truth, base, max_length, device, seed, progress)
-        answer, folds = _out_of_fold(dataset, truth, predict, seed, kind, progress)
-        predictions[kind] = answer
+            predict = _head_predictor(cast(RowWork, work), dataset, base, device, seed, progress)
+        answers, folds = _out_of_fold(work, dataset, predict, seed, kind, progress)
+        found[kind] = answers
         measured.append(
             MeasuredScore(
                 kind=kind,
-                scores=scores_with_intervals(truth, answer, len(dataset.labels), seed),
+                scores=scores_with_intervals(answers, metrics_of(task), seed),
                 folds=folds,
                 seconds=time.monotonic() - one_started,
             )
         )
     differences: tuple[PairedDifference, ...] = ()
-    if "baseline" in predictions and "head" in predictions:
+    if "baseline" in found and "head" in found:
         differences = paired_difference(
-            ("head", predictions["head"]),
-            ("baseline", predictions["baseline"]),
-            truth,
-            len(dataset.labels),
-            seed,
+            ("head", found["head"]), ("baseline", found["baseline"]), metrics_of(task), seed
         )
     return ScreeningEvidence(
         measured=tuple(measured),
         differences=differences,
-        majority_share=float(np.bincount(truth).max() / len(truth)),
+        majority_share=_majority_share(work, dataset),
         seconds=time.monotonic() - started,
     )
 
 
+def _has_classes(work: Work) -> bool:
+    return getattr(work, "target", None) == "single"
+
+
+def _majority_share(work: Work, dataset: Dataset) -> float | None:
+    if not _has_classes(work):
+        return None
+    return max(Counter(dataset.train.labels).values()) / len(dataset.train)
+
+
 def _out_of_fold(
+    work: Work,
     dataset: Dataset,
-    truth: Ids,
-    predict: Callable[[Ids, Ids], Ids],
+    predict: Callable[[Ids, Ids], Outputs],
     seed: int,
     kind: Kind,
     progress: Progress,
-) -> tuple[Ids, int]:
+) -> tuple[Answers, int]:
     """`predict(train indices, held-out indices)` for every fold, put together."""
-    import numpy as np
-    from sklearn.model_selection import StratifiedGroupKFold
+    folds, splits = _folds(work, dataset, seed)
+    progress(f"cross-validating {kind}", 0, folds)
+    parts = []
+    for done, (train, held_out) in enumerate(splits, start=1):
+        parts.append((held_out, predict(train, held_out)))
+        progress(f"cross-validating {kind}", done, folds)
+    return work.answers(_in_order(parts, len(dataset.train)), dataset.train), folds
 
-    rows = zip(dataset.train.row_ids, dataset.train.labels, strict=True)
+
+def _folds(work: Work, dataset: Dataset, seed: int) -> tuple[int, Iterator[tuple[Ids, Ids]]]:
+    """How many folds, and the rows of each: of like classes where there are classes."""
+    import numpy as np
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+
+    groups = dataset.train.row_ids
+    places = np.arange(len(groups))
+    if not _has_classes(work):
+        folds = max(2, min(FOLDS, len(set(groups))))
+        return folds, GroupKFold(folds, shuffle=True, random_state=seed).split(
+            places, groups=groups
+        )
+    truth = np.asarray(dataset.label_ids(dataset.train))
+    rows = zip(groups, truth.tolist(), strict=True)
     rarest = min(Counter(label for _, label in set(rows)).values())
     folds = max(2, min(FOLDS, rarest))
-    answer = np.empty_like(truth)
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    splits = splitter.split(truth, truth, groups=dataset.train.row_ids)
-    progress(f"cross-validating {kind}", 0, folds)
-    for done, (train, held_out) in enumerate(splits, start=1):
-        answer[held_out] = predict(train, held_out)
-        progress(f"cross-validating {kind}", done, folds)
-    return answer, folds
+    return folds, splitter.split(truth, truth, groups=groups)
 
 
-def _baseline_predictor(dataset: Dataset, truth: Ids, seed: int) -> Callable[[Ids, Ids], Ids]:
-    texts = dataset.train.texts
+def _in_order(parts: Sequence[tuple[Ids, Outputs]], n_rows: int) -> Outputs:
+    """The outputs of every fold at their rows' places."""
+    import numpy as np
 
-    def predict(train: Ids, held_out: Ids) -> Ids:
-        pipeline = fit_baseline([texts[i] for i in train], truth[train].tolist(), seed)
-        answer: Ids = pipeline.predict([texts[i] for i in held_out])
-        return answer
+    if isinstance(parts[0][1], np.ndarray):
+        whole = np.empty((n_rows, *parts[0][1].shape[1:]), dtype=parts[0][1].dtype)
+        for places, outputs in parts:
+            whole[places] = outputs
+        return whole
+    listed: list[Any] = [None] * n_rows
+    for places, outputs in parts:
+        for place, output in zip(places.tolist(), outputs, strict=True):
+            listed[place] = output
+    return listed
+
+
+def _baseline_predictor(work: Work, dataset: Dataset, seed: int) -> Callable[[Ids, Ids], Outputs]:
+    def predict(train: Ids, held_out: Ids) -> Outputs:
+        baseline = fit_baseline(work, dataset.train.take(train), seed)
+        return baseline.outputs(dataset.train.take(held_out))
 
     return predict
 
 
 def _head_predictor(
+    work: RowWork,
     dataset: Dataset,
-    truth: Ids,
     base: ResolvedModel,
-    max_length: int,
     device: str,
     seed: int,
     progress: Progress,
-) -> Callable[[Ids, Ids], Ids]:
+) -> Callable[[Ids, Ids], Outputs]:
     features = cached_features(
         base,
-        dataset.train.texts,
-        max_length,
+        dataset.train,
+        work.task,
         device,
         lambda done, total: progress("features, train", done, total),
     )
     # Once for all folds: choosing one of four strengths on the same rows flatters the score by far
     # less than its interval, and five times less work is done.
-    c = choose_head_c(features, truth.tolist(), dataset.train.row_ids, seed)
+    c = choose_strength(work, features, dataset.train, seed)
 
-    def predict(train: Ids, held_out: Ids) -> Ids:
-        head = fit_head(features[train], truth[train].tolist(), len(dataset.labels), c, seed)
-        answer: Ids = head.logits(features[held_out]).argmax(axis=1)
-        return answer
+    def predict(train: Ids, held_out: Ids) -> Outputs:
+        head = fit_head(work, features[train], dataset.train.take(train), c, seed)
+        return head.logits(features[held_out])
 
     return predict

@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from typing import get_args
 
+from zenml_ftvr.approaches import most_tokens
 from zenml_ftvr.report import sections
 from zenml_ftvr.report import wording as w
 from zenml_ftvr.report.usage import usage_lines
-from zenml_ftvr.values import Evaluation, Recommendation, TrainedModel
+from zenml_ftvr.values import Evaluation, Metric, Recommendation, TrainedModel
 
 __all__ = ["model_card", "render_markdown"]
+
+
+SHOWN = {f"eval/{metric}" for metric in get_args(Metric)}
+"""The readings of a training curve that are scores."""
 
 
 def _plain(text: object) -> str:
@@ -64,13 +70,9 @@ def render_markdown(
         ],
     )
     tested = _table(
-        ["Model", "Accuracy [95 %]", "Macro-F1 [95 %]"],
+        ["Model", *(f"{w.metric_name(one.metric)} [95 %]" for one in evaluation.models[0].scores)],
         [
-            [
-                w.approach_name(model.kind),
-                w.score_text(model.score("accuracy")),
-                w.score_text(model.score("macro_f1")),
-            ]
+            [w.approach_name(model.kind), *(w.score_text(score) for score in model.scores)]
             for model in evaluation.models
         ],
     )
@@ -142,7 +144,7 @@ def model_card(model: TrainedModel, versions: Mapping[str, str]) -> str:
         f"Trained: {w.what_trains(model.kind)}; {w.count(model.n_trainable)} of "
         f"{w.count(model.n_params)} parameters.",
         f"Labels: {', '.join(plan.labels)}.",
-        f"Longest input: {plan.task.max_length} tokens; what is beyond is cut.",
+        f"Longest input: {most_tokens(plan.task)} tokens; what is beyond is cut.",
         f"Steps: {w.count(model.steps_done)} of batch size {w.count(plan.batch_size)}"
         + (f", learning rate {plan.learning_rate:g}." if plan.learning_rate else "."),
         f"Seed {plan.seed}; plan {plan.fingerprint}; data {plan.data_fingerprint}.",
@@ -156,7 +158,7 @@ def model_card(model: TrainedModel, versions: Mapping[str, str]) -> str:
     last = [
         f"{point.metric.removeprefix('eval/')} {point.value:.3f} at step {point.step}"
         for point in model.curve
-        if point.metric in ("eval/accuracy", "eval/macro_f1")
+        if point.metric in SHOWN
     ][-2:]
     if last:
         facts.append(f"On the validation rows at the end: {', '.join(last)}.")

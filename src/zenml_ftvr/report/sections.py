@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from zenml_ftvr.approaches import most_tokens
 from zenml_ftvr.report import wording as w
 from zenml_ftvr.report.charts import Interval, Series, interval_chart, line_chart, pair_chart
 from zenml_ftvr.report.page import callout, code, details, facts, paragraphs, table
 from zenml_ftvr.report.usage import usage_lines
 from zenml_ftvr.values import (
+    LOWER_IS_BETTER,
     Calibration,
     DataProfile,
     Evaluation,
     Ledger,
+    Metric,
     ModelEvaluation,
     RankedArm,
     Recommendation,
     TrainedModel,
+    metric_of,
+    metrics_of,
 )
 
 __all__ = [
@@ -68,9 +73,9 @@ def answer(recommendation: Recommendation, evaluation: Evaluation) -> str:
                 f"{difference.low:+.3f} to {difference.high:+.3f}, {judged}",
             )
         )
-    tiles.append(
-        (w.number(evaluation.majority_accuracy), "Accuracy of always guessing the top class", "")
-    )
+    if evaluation.majority_accuracy is not None:
+        guessed = w.number(evaluation.majority_accuracy)
+        tiles.append((guessed, "Accuracy of always guessing the top class", ""))
     spent = evaluation.ledger
     allowed = recommendation.hours_allowed + recommendation.ledger.hours
     tiles.append(
@@ -114,6 +119,11 @@ def disappointments(recommendation: Recommendation, evaluation: Evaluation) -> t
     return tuple(sentences)
 
 
+def _top_class(metric: Metric, share: float | None) -> tuple[str, float] | None:
+    """The mark of a chart of accuracies: what guessing gets."""
+    return None if share is None or metric != "accuracy" else ("always the top class", share)
+
+
 def ranking(recommendation: Recommendation) -> str:
     """Every arm: score or its absence, cost, and whether it fits."""
     header = ["", "Approach", "Score", "Time", "Dollars", "Memory", "Fits the budget"]
@@ -126,9 +136,7 @@ def ranking(recommendation: Recommendation) -> str:
             for arm in measured
             if (score := arm.forecast.score) is not None
         ],
-        ("always the top class", recommendation.evidence.majority_share)
-        if recommendation.metric == "accuracy"
-        else None,
+        _top_class(recommendation.metric, recommendation.evidence.majority_share),
     )
     why = "".join(
         f"<h3>{w.escape(w.approach_name(arm.kind))}: {w.escape(w.what_trains(arm.kind))}</h3>"
@@ -238,10 +246,20 @@ def curves(models: Sequence[TrainedModel]) -> str:
             _chart_of(
                 model,
                 "Validation scores",
-                {"eval/accuracy": "accuracy", "eval/macro_f1": "macro-F1"},
+                _shown_scores(model),
             )
         )
     return "".join(parts)
+
+
+def _shown_scores(model: TrainedModel) -> dict[str, str]:
+    """The scores of a curve that share one scale, 0 to 1; the task's own metric where none does."""
+    measured = {point.metric for point in model.curve}
+    own = metric_of(model.plan.task)
+    shown = [metric for metric in metrics_of(model.plan.task) if metric not in LOWER_IS_BETTER]
+    if own in LOWER_IS_BETTER:
+        shown = [own]
+    return {f"eval/{one}": w.metric_words(one) for one in shown if f"eval/{one}" in measured}
 
 
 def _chart_of(model: TrainedModel, title: str, names: Mapping[str, str]) -> str:
@@ -257,24 +275,25 @@ def _chart_of(model: TrainedModel, title: str, names: Mapping[str, str]) -> str:
 
 def results(evaluation: Evaluation) -> str:
     """Test scores of every model, differences, classes, confusions."""
-    header = ["Model", "Accuracy [95 %]", "Macro-F1 [95 %]", "Texts a second"]
+    metrics = [score.metric for score in evaluation.models[0].scores]
+    header = ["Model", *(f"{w.metric_name(metric)} [95 %]" for metric in metrics), "Rows a second"]
     rows = [
         [
             w.approach_name(model.kind),
-            w.score_text(model.score("accuracy")),
-            w.score_text(model.score("macro_f1")),
+            *(w.score_text(score) for score in model.scores),
             f"{model.rows_per_second:,.0f}",
         ]
         for model in evaluation.models
     ]
+    metric = metrics[0]
     chart = interval_chart(
-        "Accuracy on the test rows with 95 % intervals",
+        f"{w.metric_name(metric)} on the test rows with 95 % intervals",
         [
             Interval(w.approach_name(model.kind), score.value, score.low, score.high)
             for model in evaluation.models
-            for score in (model.score("accuracy"),)
+            for score in (model.score(metric),)
         ],
-        ("always the top class", evaluation.majority_accuracy),
+        _top_class(metric, evaluation.majority_accuracy),
     )
     against = "".join(
         f"<li>{w.escape(w.approach_name(one.first))} minus "
@@ -287,10 +306,16 @@ def results(evaluation: Evaluation) -> str:
     chosen = evaluation.model(evaluation.choice)
     return (
         f"<p>{w.count(evaluation.n_test)} rows that nothing was fitted to, read once.</p>"
-        + table(header, rows, numeric=frozenset({1, 2, 3}), chosen=0)
+        + table(header, rows, numeric=frozenset(range(1, len(header))), chosen=0)
         + chart
         + (f"<ul>{against}</ul>" if against else "")
-        + f"<h3>Classes: {w.escape(w.approach_name(chosen.kind))}</h3>"
+        + (_by_class(chosen) if chosen.labels else "")
+    )
+
+
+def _by_class(chosen: ModelEvaluation) -> str:
+    return (
+        f"<h3>Classes: {w.escape(w.approach_name(chosen.kind))}</h3>"
         + _classes(chosen)
         + "<h3>What is taken for what</h3>"
         + _confusions(chosen)
@@ -367,10 +392,16 @@ def data(profile: DataProfile) -> str:
             "to train on",
             f"{w.count(profile.n_validation)} to validate, {w.count(profile.n_test)} to test",
         ),
-        (
-            w.count(profile.n_classes),
-            "classes",
-            f"the largest has {profile.majority_share:.0%} of the training rows",
+        *(
+            [
+                (
+                    w.count(profile.n_classes),
+                    "classes",
+                    f"the largest has {profile.majority_share:.0%} of the training rows",
+                )
+            ]
+            if profile.classes
+            else []
         ),
         (
             f"{profile.words.p50:.0f}",
@@ -393,7 +424,7 @@ def data(profile: DataProfile) -> str:
                 f"{tokens.truncated_share:.1%} of tokens cut off at {tokens.max_length}",
             )
         )
-    most = max(one.total for one in profile.classes)
+    most = max((one.total for one in profile.classes), default=0)
     ordered = sorted(profile.classes, key=lambda one: -one.total)
     bars = "".join(
         f'<tr><td class="l">{w.escape(one.label)}</td><td class="n">{w.count(one.train)}</td>'
@@ -492,7 +523,7 @@ def plan_table(model: TrainedModel) -> str:
         ["Learning rate", NOTHING if plan.learning_rate is None else f"{plan.learning_rate:g}"],
         ["Weight decay", f"{plan.weight_decay:g}"],
         ["Warm-up steps", w.count(plan.warmup_steps)],
-        ["Most tokens a text", w.count(plan.task.max_length)],
+        ["Most tokens a text", w.count(most_tokens(plan.task))],
         ["Seed", str(plan.seed)],
         ["Parameters", f"{w.count(model.n_params)}, {w.count(model.n_trainable)} of them trained"],
         ["Size on disk", w.size(model.n_bytes)],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from zenml_ftvr.approaches import most_tokens
 from zenml_ftvr.values import TrainedModel
 
 __all__ = ["usage_lines"]
@@ -51,7 +52,7 @@ def usage_lines(model: TrainedModel, path: str) -> tuple[str, str]:
                 f"from transformers import pipeline\n\n"
                 f'classify = pipeline("text-classification", model={folder})\n'
                 f'print(classify(["a text", "another"], truncation=True,\n'
-                f"               max_length={model.plan.task.max_length}))"
+                f"               max_length={most_tokens(model.plan.task)}))"
             )
         case "lora":
             plain = (

@@ -9,18 +9,21 @@ from zenml_ftvr.api import profile_dataset, resolve_base
 from zenml_ftvr.data import Dataset, load_dataset, refuse_local_path
 from zenml_ftvr.materializers import DataProfileMaterializer, DatasetMaterializer
 from zenml_ftvr.steps.cache import CACHE_POLICY
-from zenml_ftvr.values import DataProfile, DataSource, Request
+from zenml_ftvr.values import DataProfile, DataSource, Request, Task, TextClassification
 
 __all__ = ["load_data", "profile_data"]
 
 
 # Not cached: only reading tells whether a file has changed. What follows is cached by its content.
 @step(enable_cache=False, output_materializers=DatasetMaterializer)
-def load_data(data: DataSource) -> Annotated[Dataset, "dataset"]:
-    """Read, check and split the rows of `data`."""
+def load_data(
+    data: DataSource,
+    task: Task = TextClassification(),  # noqa: B008  (frozen)
+) -> Annotated[Dataset, "dataset"]:
+    """Read, check and split the rows of `data`, as the task wants them."""
     if Client().active_stack.orchestrator.config.is_remote:
         refuse_local_path(data)
-    return load_dataset(data)
+    return load_dataset(data, task)
 
 
 @step(cache_policy=CACHE_POLICY, output_materializers=DataProfileMaterializer)

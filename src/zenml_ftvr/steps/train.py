@@ -24,6 +24,7 @@ from zenml_ftvr.values import (
     Partial,
     Recommendation,
     Scratch,
+    Task,
     TextClassification,
     TrackingSettings,
     TrainedModel,
@@ -46,7 +47,7 @@ def train_baseline(
     dataset: Dataset,
     recommendation: Recommendation | None = None,
     approach: Baseline = Baseline(),  # noqa: B008  (frozen)
-    task: TextClassification = TextClassification(),  # noqa: B008
+    task: Task = TextClassification(),  # noqa: B008
     tracking: TrackingSettings = TrackingSettings(),  # noqa: B008
     seed: int = 0,
 ) -> Annotated[TrainedModel, "model"]:
@@ -61,7 +62,7 @@ def finetune_head(
     recommendation: Recommendation | None = None,
     approach: Head = Head(),  # noqa: B008
     base_model: ModelSource = ModelSource(),  # noqa: B008
-    task: TextClassification = TextClassification(),  # noqa: B008
+    task: Task = TextClassification(),  # noqa: B008
     tracking: TrackingSettings = TrackingSettings(),  # noqa: B008
     seed: int = 0,
 ) -> Annotated[TrainedModel, "model"]:
@@ -76,7 +77,7 @@ def finetune_contrastive(
     recommendation: Recommendation | None = None,
     approach: Contrastive = Contrastive(),  # noqa: B008
     base_model: ModelSource = ModelSource(),  # noqa: B008
-    task: TextClassification = TextClassification(),  # noqa: B008
+    task: Task = TextClassification(),  # noqa: B008
     tracking: TrackingSettings = TrackingSettings(),  # noqa: B008
     seed: int = 0,
 ) -> Annotated[TrainedModel, "model"]:
@@ -91,7 +92,7 @@ def finetune_partial(
     recommendation: Recommendation | None = None,
     approach: Partial = Partial(),  # noqa: B008
     base_model: ModelSource = ModelSource(),  # noqa: B008
-    task: TextClassification = TextClassification(),  # noqa: B008
+    task: Task = TextClassification(),  # noqa: B008
     tracking: TrackingSettings = TrackingSettings(),  # noqa: B008
     seed: int = 0,
 ) -> Annotated[TrainedModel, "model"]:
@@ -106,7 +107,7 @@ def finetune_full(
     recommendation: Recommendation | None = None,
     approach: Full = Full(),  # noqa: B008
     base_model: ModelSource = ModelSource(),  # noqa: B008
-    task: TextClassification = TextClassification(),  # noqa: B008
+    task: Task = TextClassification(),  # noqa: B008
     tracking: TrackingSettings = TrackingSettings(),  # noqa: B008
     seed: int = 0,
 ) -> Annotated[TrainedModel, "model"]:
@@ -121,7 +122,7 @@ def finetune_lora(
     recommendation: Recommendation | None = None,
     approach: Lora = Lora(),  # noqa: B008
     base_model: ModelSource = ModelSource(),  # noqa: B008
-    task: TextClassification = TextClassification(),  # noqa: B008
+    task: Task = TextClassification(),  # noqa: B008
     tracking: TrackingSettings = TrackingSettings(),  # noqa: B008
     seed: int = 0,
 ) -> Annotated[TrainedModel, "model"]:
@@ -135,7 +136,7 @@ def train_from_scratch(
     dataset: Dataset,
     recommendation: Recommendation | None = None,
     approach: Scratch = Scratch(),  # noqa: B008
-    task: TextClassification = TextClassification(),  # noqa: B008
+    task: Task = TextClassification(),  # noqa: B008
     tracking: TrackingSettings = TrackingSettings(),  # noqa: B008
     seed: int = 0,
 ) -> Annotated[TrainedModel, "model"]:
@@ -149,7 +150,7 @@ def _plan(
     recommendation: Recommendation | None,
     approach: Approach,
     base_model: ModelSource,
-    task: TextClassification,
+    task: Task,
     seed: int,
 ) -> TrainingPlan:
     if recommendation is None:

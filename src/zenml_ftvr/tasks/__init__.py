@@ -1,1 +1,60 @@
-"""The tasks: preprocessing, collator, metrics."""
+"""The tasks: rows to batches, a model's outputs to answers, answers to scores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from zenml_ftvr.errors import ConfigurationError
+from zenml_ftvr.tasks.answers import Answers, ClassAnswers, score, unit_weights
+from zenml_ftvr.tasks.encoded import EncodedRows
+from zenml_ftvr.tasks.text_classification import TextWork
+from zenml_ftvr.tasks.work import HeadKind, Outputs, RowWork, TargetKind, TargetScale, Work
+from zenml_ftvr.values import (
+    CausalLM,
+    ImageClassification,
+    Seq2Seq,
+    Task,
+    TextClassification,
+    TokenClassification,
+)
+
+if TYPE_CHECKING:
+    from zenml_ftvr.data import Dataset
+
+__all__ = [
+    "Answers",
+    "ClassAnswers",
+    "EncodedRows",
+    "HeadKind",
+    "Outputs",
+    "RowWork",
+    "TargetKind",
+    "TargetScale",
+    "Work",
+    "make_work",
+    "score",
+    "unit_weights",
+    "work_for",
+]
+
+
+def make_work(task: Task, labels: tuple[str, ...], scale: TargetScale) -> Work:
+    """What the task needs, from what a trained model's folder remembers."""
+    match task:
+        case TextClassification():
+            return TextWork(task=task, labels=labels, scale=scale)
+        case TokenClassification() | CausalLM() | Seq2Seq() | ImageClassification():
+            raise ConfigurationError(f"task '{task.kind}' is not there yet.")
+        case _:
+            assert_never(task)
+
+
+def work_for(task: Task, dataset: Dataset) -> Work:
+    """What the task needs of a data set; scales are of the training split."""
+    scale = TargetScale()
+    if isinstance(task, TextClassification) and task.target == "regression":
+        import numpy as np
+
+        numbers = np.asarray(dataset.train.targets, dtype=np.float64)
+        scale = TargetScale(mean=float(numbers.mean()), deviation=float(numbers.std()) or 1.0)
+    return make_work(task, dataset.labels, scale)

@@ -1,19 +1,27 @@
-"""One label a text: texts to batches, predictions to scores."""
+"""A text's label, its set of labels, or a number."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from zenml_ftvr.tasks.answers import Answers, ClassAnswers, NumberAnswers, SetAnswers
+from zenml_ftvr.tasks.encoded import EncodedRows, ragged
+from zenml_ftvr.tasks.predictions import NumberPrediction, Prediction, SetPrediction
+from zenml_ftvr.tasks.work import Collate, HeadKind, TargetKind, TargetScale
+from zenml_ftvr.values import Metric, TextClassification, metric_of, metrics_of
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from zenml_ftvr.values import Metric
+    from zenml_ftvr.data import Rows
 
-__all__ = ["METRICS", "ClassificationRows", "collator", "encode", "score", "scores_of_counts"]
+    Scores = npt.NDArray[np.float32]
 
-METRICS: tuple[Metric, ...] = ("accuracy", "macro_f1")
+__all__ = ["TextWork", "encode", "label_predictions", "label_settings", "token_ids"]
 
 TOKENISER_BATCH = 1_000  # texts a call: enough for the tokenizer's own parallelism
 
@@ -27,71 +35,153 @@ def encode(tokenizer: Any, texts: Sequence[str], max_length: int) -> list[list[i
     return ids
 
 
-class ClassificationRows:
-    """A map-style data set of encoded texts for torch's loader and transformers' Trainer."""
+def token_ids(tokenizer: Any, rows: Rows, max_length: int) -> Iterator[list[int]]:
+    """As `encode`, row by row, with no more than a thousand texts in memory at once."""
+    for batch in rows.batches(TOKENISER_BATCH):
+        yield from encode(tokenizer, batch.texts, max_length)
 
-    def __init__(self, input_ids: list[list[int]], label_ids: Sequence[int]) -> None:
-        self._input_ids = input_ids
-        self._label_ids = list(label_ids)
 
-    def __len__(self) -> int:
-        return len(self._input_ids)
+def label_settings(labels: Sequence[str]) -> dict[str, Any]:
+    """The names of classes, as a transformers configuration holds them."""
+    return {
+        "num_labels": len(labels),
+        "id2label": dict(enumerate(labels)),
+        "label2id": {label: index for index, label in enumerate(labels)},
+    }
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        ids = self._input_ids[index]
-        return {
-            "input_ids": ids,
-            "attention_mask": [1] * len(ids),
-            "labels": self._label_ids[index],
-        }
 
-    @property
-    def input_ids(self) -> list[list[int]]:
-        """The token ids of each row."""
-        return self._input_ids
+def label_predictions(logits: Scores, labels: Sequence[str]) -> list[Prediction]:
+    """Logits [rows, classes] as labels with their probabilities (softmax)."""
+    import numpy as np
 
-    @property
-    def lengths(self) -> list[int]:
-        """Tokens of each row."""
-        return [len(ids) for ids in self._input_ids]
-
-    def subset(self, indices: Sequence[int]) -> ClassificationRows:
-        """The rows at `indices`, in that order."""
-        return ClassificationRows(
-            [self._input_ids[index] for index in indices],
-            [self._label_ids[index] for index in indices],
+    scores = logits.astype(np.float64)
+    scores -= scores.max(axis=1, keepdims=True)
+    exponentials = np.exp(scores)
+    answers = []
+    for row in exponentials / exponentials.sum(axis=1, keepdims=True):
+        best = int(row.argmax())
+        answers.append(
+            Prediction(
+                label=labels[best],
+                probability=float(row[best]),
+                probabilities=dict(zip(labels, map(float, row), strict=True)),
+            )
         )
+    return answers
 
 
-def collator(tokenizer: Any) -> Any:
-    """Pads each batch to its own longest row."""
-    from transformers import DataCollatorWithPadding
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextWork:
+    """Text classification on one data set."""
 
-    return DataCollatorWithPadding(tokenizer)
+    task: TextClassification
+    labels: tuple[str, ...]
+    scale: TargetScale = dataclasses.field(default_factory=TargetScale)
+    """Of the numbers to be predicted; of no use where there are labels."""
 
+    @property
+    def target(self) -> TargetKind:
+        return self.task.target
 
-def score(metric: Metric, truth: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64]) -> float:
-    """`metric` of `predicted` against `truth` (both [rows], class ids), between 0 and 1.
+    @property
+    def head(self) -> HeadKind:
+        return "sequence-classification"
 
-    Macro F1 is the unweighted mean over the classes that occur in either, as in scikit-learn.
-    """
-    import numpy as np
+    @property
+    def selects_by(self) -> Metric | Literal["loss"]:
+        return metric_of(self.task)
 
-    n_classes = int(max(truth.max(), predicted.max())) + 1
-    counts = np.bincount(truth * n_classes + predicted, minlength=n_classes**2)
-    return float(scores_of_counts(metric, counts.reshape(1, n_classes, n_classes))[0])
+    @property
+    def in_training(self) -> tuple[Metric, ...]:
+        return metrics_of(self.task)
 
+    def model_settings(self) -> dict[str, Any]:
+        """Classes by name, and which loss the head is trained with."""
+        match self.task.target:
+            case "single":
+                return {
+                    **label_settings(self.labels),
+                    "problem_type": "single_label_classification",
+                }
+            case "multi":
+                return {**label_settings(self.labels), "problem_type": "multi_label_classification"}
+            case "regression":
+                return {"num_labels": 1, "problem_type": "regression"}
 
-def scores_of_counts(metric: Metric, counts: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """`metric` of confusion counts [draws, true class, predicted class]; returns [draws]."""
-    import numpy as np
+    def targets(self, rows: Rows) -> npt.NDArray[Any]:
+        """Class ids [rows], 0 and 1 for each label [rows, labels], or numbers [rows]."""
+        import numpy as np
 
-    hits = np.einsum("dcc->dc", counts).astype(np.float64)
-    if metric == "accuracy":
-        accuracy: npt.NDArray[np.float64] = hits.sum(1) / counts.sum((1, 2))
-        return accuracy
-    support = counts.sum(2) + counts.sum(1)
-    occurs = support > 0
-    f1 = np.divide(2 * hits, support, out=np.zeros_like(hits), where=occurs)
-    macro: npt.NDArray[np.float64] = f1.sum(1) / occurs.sum(1)
-    return macro
+        match self.task.target:
+            case "single":
+                place = {label: index for index, label in enumerate(self.labels)}
+                return np.asarray([place[label] for label in rows.targets], dtype=np.int64)
+            case "multi":
+                place = {label: index for index, label in enumerate(self.labels)}
+                table = np.zeros((len(rows), len(self.labels)), dtype=np.int64)
+                for row, found in enumerate(rows.targets):
+                    table[row, [place[label] for label in found]] = 1
+                return table
+            case "regression":
+                return np.asarray(rows.targets, dtype=np.float64)
+
+    def encode(self, processor: Any, rows: Rows) -> EncodedRows:
+        """Token ids, cut at the task's length; labels as the loss wants them."""
+        targets = self.targets(rows)
+        if self.task.target == "multi":
+            targets = targets.astype(float)
+        if self.task.target == "regression":
+            targets = (targets - self.scale.mean) / self.scale.deviation
+        ids = ragged(token_ids(processor, rows, self.task.max_length))
+        return EncodedRows(ids, targets.tolist())
+
+    def collator(self, processor: Any, model: Any) -> Collate:
+        """Pads each batch to its own longest row."""
+        from transformers import DataCollatorWithPadding
+
+        pad: Collate = DataCollatorWithPadding(processor)
+        return pad
+
+    def reduced(self, logits: Any, labels: Any) -> Any:
+        """All of them: one number a class."""
+        return logits
+
+    def answers_in_training(self, kept: Any, labels: Any, rows: Any) -> Answers:
+        import numpy as np
+
+        if self.task.target == "regression":
+            truth, said = (np.asarray(one, dtype=np.float64).ravel() for one in (labels, kept))
+            mean, deviation = self.scale.mean, self.scale.deviation
+            return NumberAnswers(truth * deviation + mean, said * deviation + mean)
+        return self._answers(np.asarray(kept), np.asarray(labels).astype(np.int64))
+
+    def answers(self, outputs: Scores, rows: Rows) -> Answers:
+        """Outputs [rows, classes], or [rows, 1] in the units of the rows' numbers."""
+        return self._answers(outputs, self.targets(rows))
+
+    def _answers(self, outputs: Scores, truth: npt.NDArray[Any]) -> Answers:
+        scores = outputs.astype(float)
+        match self.task.target:
+            case "single":
+                return ClassAnswers(truth, scores)
+            case "multi":
+                return SetAnswers(truth, scores)
+            case "regression":
+                return NumberAnswers(truth, scores[:, 0])
+
+    def predictions(self, outputs: Scores, inputs: Sequence[Any]) -> list[Any]:
+        """A label, a set of labels, or a number for each row."""
+        import numpy as np
+
+        match self.task.target:
+            case "single":
+                return label_predictions(outputs, self.labels)
+            case "regression":
+                return [NumberPrediction(value=float(row[0])) for row in outputs]
+            case "multi":
+                answers = []
+                for row in 1 / (1 + np.exp(-outputs.astype(np.float64))):
+                    probabilities = dict(zip(self.labels, map(float, row), strict=True))
+                    chosen = tuple(label for label, p in probabilities.items() if p > 0.5)
+                    answers.append(SetPrediction(labels=chosen, probabilities=probabilities))
+                return answers

@@ -6,21 +6,13 @@ from zenml_ftvr.train.loop import Prepared, prepare, run_loop, trainer_for
 from zenml_ftvr.train.pairs import make_pairs
 from zenml_ftvr.train.progress import Progress, print_progress, silent
 from zenml_ftvr.train.run import no_log, run_plan
-from zenml_ftvr.train.solved import (
-    LinearHead,
-    choose_head_c,
-    count_params,
-    fit_baseline,
-    fit_head,
-)
+from zenml_ftvr.train.solved import LinearHead, choose_strength, fit_head
 
 __all__ = [
     "LinearHead",
     "Prepared",
     "Progress",
-    "choose_head_c",
-    "count_params",
-    "fit_baseline",
+    "choose_strength",
     "fit_head",
     "make_pairs",
     "no_log",

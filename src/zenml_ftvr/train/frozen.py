@@ -22,7 +22,7 @@ from zenml_ftvr.models import (
 from zenml_ftvr.train.progress import Progress
 
 if TYPE_CHECKING:
-    from zenml_ftvr.tasks.text_classification import ClassificationRows
+    from zenml_ftvr.tasks import EncodedRows
     from zenml_ftvr.train.loop import Prepared
 
 __all__ = ["states_folder", "without_frozen_part"]
@@ -36,7 +36,7 @@ BYTES = 4  # of a 32-bit number
 class _RowsWithStates:
     """Rows, each with the states that the frozen layers make of it."""
 
-    def __init__(self, rows: ClassificationRows, store: RowStore) -> None:
+    def __init__(self, rows: EncodedRows, store: RowStore) -> None:
         self._rows = rows
         self._store = store
         self._keys = [row_key(ids) for ids in rows.input_ids]

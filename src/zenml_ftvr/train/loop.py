@@ -7,19 +7,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from zenml_ftvr.errors import TrainingError
 from zenml_ftvr.models import ResolvedModel, Trainable, build, quiet
-from zenml_ftvr.tasks.text_classification import (
-    METRICS,
-    ClassificationRows,
-    collator,
-    encode,
-    score,
-)
+from zenml_ftvr.tasks import Work, score, work_for
 from zenml_ftvr.train.progress import Progress
-from zenml_ftvr.values import CurvePoint, TrainingPlan
+from zenml_ftvr.values import LOWER_IS_BETTER, CurvePoint, Metric, TrainingPlan
 
 if TYPE_CHECKING:
     from zenml_ftvr.data import Dataset
@@ -43,9 +37,10 @@ EVAL_BATCH_SIZE = 32  # no gradients are kept
 class Prepared:
     """A model and its encoded rows."""
 
+    work: Work
     trainable: Trainable
     train: Any
-    """`ClassificationRows`, or rows that bring more to each batch (train/frozen.py)."""
+    """What the task encodes rows to, or rows that bring more to each batch (train/frozen.py)."""
     validation: Any
     collate: Callable[[list[dict[str, Any]]], Any]
     """Rows to a padded batch."""
@@ -62,18 +57,14 @@ class LoopResult:
 
 def prepare(plan: TrainingPlan, dataset: Dataset, base: ResolvedModel | None) -> Prepared:
     """Build the plan's model and encode the training and validation rows for it."""
-    texts = dataset.train.texts
-    trainable = build(plan, base, texts)
-
-    def rows(of: Any) -> ClassificationRows:
-        ids = encode(trainable.tokenizer, of.texts, plan.task.max_length)
-        return ClassificationRows(ids, dataset.label_ids(of))
-
+    work = work_for(plan.task, dataset)
+    trainable = build(plan, work, base, dataset.train.texts)
     return Prepared(
+        work=work,
         trainable=trainable,
-        train=rows(dataset.train),
-        validation=rows(dataset.validation),
-        collate=collator(trainable.tokenizer),
+        train=work.encode(trainable.tokenizer, dataset.train),
+        validation=work.encode(trainable.tokenizer, dataset.validation),
+        collate=work.collator(trainable.tokenizer, trainable.model),
     )
 
 
@@ -92,6 +83,7 @@ def trainer_for(
     """
     from transformers import Trainer, TrainingArguments
 
+    work = prepared.work
     arguments = TrainingArguments(
         output_dir=str(work_folder),
         max_steps=plan.max_steps,
@@ -107,8 +99,8 @@ def trainer_for(
         save_only_model=True,
         save_total_limit=1,
         load_best_model_at_end=evaluates,
-        metric_for_best_model=f"eval_{plan.task.metric}",
-        greater_is_better=True,
+        metric_for_best_model=f"eval_{work.selects_by}",
+        greater_is_better=work.selects_by not in ("loss", *LOWER_IS_BETTER),
         logging_steps=max(1, plan.max_steps // LOGGED_POINTS),
         logging_nan_inf_filter=False,  # it would hide a diverged loss
         train_sampling_strategy=sampling,
@@ -121,9 +113,9 @@ def trainer_for(
         remove_unused_columns=False,  # rows hold what their batches need, and no more
     )
 
-    def compute_metrics(prediction: Any) -> dict[str, float]:
-        predicted = prediction.predictions.argmax(-1)
-        return {metric: score(metric, prediction.label_ids, predicted) for metric in METRICS}
+    def compute_metrics(seen: Any) -> dict[str, float]:
+        answers = work.answers_in_training(seen.predictions, seen.label_ids, trainer.eval_dataset)
+        return {metric: score(answers, metric) for metric in work.in_training}
 
     trainer = Trainer(
         model=prepared.trainable.model,
@@ -132,6 +124,7 @@ def trainer_for(
         eval_dataset=prepared.validation,
         data_collator=prepared.collate,
         compute_metrics=compute_metrics,
+        preprocess_logits_for_metrics=work.reduced,
         callbacks=callbacks,
     )
     # The curve and the progress lines show what these would print.
@@ -155,7 +148,7 @@ NAMES = {
     "learning_rate": "train/learning_rate",
     "grad_norm": "train/grad_norm",
     "eval_loss": "eval/loss",
-    **{f"eval_{metric}": f"eval/{metric}" for metric in METRICS},
+    **{f"eval_{metric}": f"eval/{metric}" for metric in get_args(Metric)},
 }
 """transformers' names of what it logs, and ours."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from zenml_ftvr.approaches import WARMUP_SHARE
+from zenml_ftvr.approaches import WARMUP_SHARE, most_tokens
 from zenml_ftvr.approaches.pretraining import PRETRAIN_EPOCHS, pretraining_steps, worth_of_epochs
 from zenml_ftvr.data import UnlabelledTexts, read_unlabelled
 from zenml_ftvr.errors import DataError, ModelError, TrainingError
@@ -35,7 +35,7 @@ HELD_OUT_SHARE, MOST_HELD_OUT = 0.05, 512
 """Sequences that are not trained on, to see what was learnt: of 512, some 5,000 masked tokens at 64
 a sequence, whose mean loss is known to about 1 %. A judgement."""
 CLOCK_SHARE = 0.5
-"""Of the plan's wall-clock limit, what pretraining may take: the rest is the labels'. A judgement."""
+"""Of the plan's wall-clock limit, what pretraining may take at most: a judgement."""
 
 
 def _nothing(metrics: dict[str, float], step: int) -> None:
@@ -102,7 +102,7 @@ def pretrained_body(
     began = time.monotonic()
     language = language_model(trainable, base)
     tokenizer, objective = trainable.tokenizer, language.objective
-    ids = sequences(tokenizer, texts.texts, plan.task.max_length, objective)
+    ids = sequences(tokenizer, texts.texts, most_tokens(plan.task), objective)
     learnt_from, held_out = _held_out(ids, texts)
     vocabulary = vocabulary_of(tokenizer)
     train = LanguageRows(
@@ -129,7 +129,7 @@ def pretrained_body(
         statements=(
             texts.statement,
             f"{trainer.state.global_step:,} of {steps:,} steps over {len(learnt_from):,} sequences "
-            f"of at most {plan.task.max_length} tokens, {epochs:.3g} epochs: worth "
+            f"of at most {most_tokens(plan.task)} tokens, {epochs:.3g} epochs: worth "
             f"{worth_of_epochs(epochs):.3g} of fresh text (Muennighoff et al. 2023, eq. 5).",
             f"The loss of a {what} token fell from {before:.3f} to {after:.3f} nats on "
             f"{len(held_out):,} sequences held out."

@@ -8,13 +8,15 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
+from zenml_ftvr.approaches import most_tokens, refusal
 from zenml_ftvr.errors import DataError, FtvrError, TrainingError
 from zenml_ftvr.hardware import PeakMemory, installed_versions, peak_memory
 from zenml_ftvr.models import (
     ResolvedModel,
     cached_features,
+    fit_baseline,
     folder_bytes,
     load_encoder,
     resolve,
@@ -23,7 +25,7 @@ from zenml_ftvr.models import (
     save_trainable,
 )
 from zenml_ftvr.report import model_card
-from zenml_ftvr.tasks.text_classification import METRICS, score
+from zenml_ftvr.tasks import Outputs, RowWork, Work, score, work_for
 from zenml_ftvr.train.contrastive import train_on_pairs
 from zenml_ftvr.train.frozen import states_folder, without_frozen_part
 from zenml_ftvr.train.loop import (
@@ -36,14 +38,22 @@ from zenml_ftvr.train.loop import (
 )
 from zenml_ftvr.train.pairs import make_pairs
 from zenml_ftvr.train.progress import Progress, silent
-from zenml_ftvr.train.solved import choose_head_c, count_params, fit_baseline, fit_head
-from zenml_ftvr.values import CurvePoint, Hardware, Ledger, LedgerEntry, TrainedModel, TrainingPlan
+from zenml_ftvr.train.solved import choose_strength, fit_head
+from zenml_ftvr.values import (
+    CurvePoint,
+    Hardware,
+    Ledger,
+    LedgerEntry,
+    TrainedModel,
+    TrainingPlan,
+    metrics_of,
+)
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from zenml_ftvr.data import Dataset
+    from zenml_ftvr.data import Dataset, Rows
 
 __all__ = ["Log", "no_log", "run_plan"]
 
@@ -113,7 +123,7 @@ def _explained(plan: TrainingPlan, error: BaseException) -> FtvrError:
     if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate" in text:
         return TrainingError(
             f"'{plan.kind}' ran out of memory at batch size {plan.batch_size} and "
-            f"{plan.task.max_length} tokens ({text:.200}). Lower the approach's batch_size or "
+            f"{most_tokens(plan.task)} tokens ({text:.200}). Lower the approach's batch_size or "
             f"task.max_length."
         )
     if not isinstance(error, RuntimeError):  # the rest are of files, safetensors' own among them
@@ -165,19 +175,17 @@ def _train(
                 states = states_folder(base, trainable.n_frozen, hardware.device)
             with without_frozen_part(prepared, states, hardware.device, progress) as light:
                 loop = run_loop(plan, light, work / "checkpoints", log, progress, started)
-            save_trainable(trainable, base, plan, work / "model")
+            save_trainable(trainable, base, plan, prepared.work, work / "model")
             return _Outcome(loop, n_params, n_trainable)
 
 
 def _solved_curve(
-    dataset: Dataset, predicted: npt.NDArray[np.int64], log: Log, started: float, step: int = 0
+    work: Work, dataset: Dataset, outputs: Outputs, log: Log, started: float, step: int = 0
 ) -> LoopResult:
-    """One reading for a head that is solved for: its validation scores at the end."""
-    import numpy as np
-
-    truth = np.asarray(dataset.label_ids(dataset.validation))
+    """One reading of what is solved for: its validation scores at the end."""
+    answers = work.answers(outputs, dataset.validation)
     seconds = time.monotonic() - started
-    metrics = {f"eval/{metric}": score(metric, truth, predicted) for metric in METRICS}
+    metrics = {f"eval/{metric}": score(answers, metric) for metric in metrics_of(work.task)}
     log(metrics, step)
     points = tuple(
         CurvePoint(step=step, metric=name, value=value, seconds=seconds)
@@ -195,15 +203,22 @@ def _train_baseline(
     progress: Progress,
     started: float,
 ) -> _Outcome:
-    import numpy as np
-
     progress("training baseline", 0, 1)
-    pipeline = fit_baseline(dataset.train.texts, dataset.label_ids(dataset.train), plan.seed)
-    save_baseline(pipeline, plan, folder)
+    work = work_for(plan.task, dataset)
+    baseline = fit_baseline(work, dataset.train, plan.seed)
+    save_baseline(baseline, plan, work, folder)
     progress("training baseline", 1, 1)
-    predicted = np.asarray(pipeline.predict(dataset.validation.texts))
-    n_params = count_params(pipeline)
-    return _Outcome(_solved_curve(dataset, predicted, log, started), n_params, n_params)
+    outputs = baseline.outputs(dataset.validation)
+    loop = _solved_curve(work, dataset, outputs, log, started)
+    return _Outcome(loop, baseline.n_params, baseline.n_params)
+
+
+def _row_work(plan: TrainingPlan, dataset: Dataset) -> RowWork:
+    """The work of a plan whose approach puts a linear head on features of whole rows."""
+    work = work_for(plan.task, dataset)
+    if (reason := refusal(plan.kind, plan.task)) is not None:
+        raise TrainingError(reason)
+    return cast(RowWork, work)
 
 
 def _train_head(
@@ -216,24 +231,26 @@ def _train_head(
     progress: Progress,
     started: float,
 ) -> _Outcome:
-    def features(rows: Any, what: str) -> npt.NDArray[np.float32]:
+    work = _row_work(plan, dataset)
+
+    def features(rows: Rows, what: str) -> npt.NDArray[np.float32]:
         return cached_features(
             base,
-            rows.texts,
-            plan.task.max_length,
+            rows,
+            plan.task,
             hardware.device,
             lambda done, total: progress(f"features, {what}", done, total),
         )
 
-    trained_on, label_ids = features(dataset.train, "train"), dataset.label_ids(dataset.train)
-    c = choose_head_c(trained_on, label_ids, dataset.train.row_ids, plan.seed)
-    head = fit_head(trained_on, label_ids, len(plan.labels), c, plan.seed)
-    encoder = load_encoder(base.folder, plan.task.max_length, hardware.device)
-    save_head(encoder, head.weight, head.bias, plan, folder)
-    predicted = head.logits(features(dataset.validation, "validation")).argmax(axis=1)
+    trained_on = features(dataset.train, "train")
+    c = choose_strength(work, trained_on, dataset.train, plan.seed)
+    head = fit_head(work, trained_on, dataset.train, c, plan.seed)
+    encoder = load_encoder(base.folder, plan.task, hardware.device)
+    save_head(encoder, head.weight, head.bias, plan, work, folder)
+    outputs = head.logits(features(dataset.validation, "validation"))
     n_trainable = int(head.weight.size + head.bias.size)
     n_params = sum(parameter.numel() for parameter in encoder.model.parameters()) + n_trainable
-    return _Outcome(_solved_curve(dataset, predicted, log, started), n_params, n_trainable)
+    return _Outcome(_solved_curve(work, dataset, outputs, log, started), n_params, n_trainable)
 
 
 def _train_contrastive(
@@ -246,17 +263,18 @@ def _train_contrastive(
     progress: Progress,
     started: float,
 ) -> _Outcome:
-    texts, label_ids = dataset.train.texts, dataset.label_ids(dataset.train)
+    rows = _row_work(plan, dataset)
+    texts, label_ids = dataset.train.texts, rows.targets(dataset.train).tolist()
     n_pairs = plan.max_steps * plan.batch_size
     pairs = make_pairs(label_ids, dataset.train.row_ids, n_pairs, plan.seed)
-    encoder = load_encoder(base.folder, plan.task.max_length, hardware.device)
+    encoder = load_encoder(base.folder, plan.task, hardware.device)
     seen = Observations()
     state = train_on_pairs(
         encoder.model,
         encoder.tokenizer,
         texts,
         pairs,
-        max_length=plan.task.max_length,
+        max_length=most_tokens(plan.task),
         max_steps=plan.max_steps,
         batch_size=plan.batch_size,
         learning_rate=plan.learning_rate or 0.0,
@@ -267,17 +285,15 @@ def _train_contrastive(
         logging_steps=max(1, plan.max_steps // LOGGED_POINTS),
     )
 
-    def features(rows: Any, what: str) -> npt.NDArray[np.float32]:
-        return encoder.features(
-            rows.texts, lambda done, total: progress(f"features, {what}", done, total)
-        )
+    def features(of: Rows, what: str) -> npt.NDArray[np.float32]:
+        return encoder.features(of, lambda done, total: progress(f"features, {what}", done, total))
 
     trained_on = features(dataset.train, "train")
-    c = choose_head_c(trained_on, label_ids, dataset.train.row_ids, plan.seed)
-    head = fit_head(trained_on, label_ids, len(plan.labels), c, plan.seed)
-    save_head(encoder, head.weight, head.bias, plan, work / "model")
-    predicted = head.logits(features(dataset.validation, "validation")).argmax(axis=1)
-    end = _solved_curve(dataset, predicted, log, started, state.global_step)
+    c = choose_strength(rows, trained_on, dataset.train, plan.seed)
+    head = fit_head(rows, trained_on, dataset.train, c, plan.seed)
+    save_head(encoder, head.weight, head.bias, plan, rows, work / "model")
+    outputs = head.logits(features(dataset.validation, "validation"))
+    end = _solved_curve(rows, dataset, outputs, log, started, state.global_step)
     loop = LoopResult(
         steps_done=state.global_step,
         stopped_by=seen.stopped_by,

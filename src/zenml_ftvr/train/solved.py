@@ -1,4 +1,4 @@
-"""The approaches that are solved, not stepped: word counts, and a head on frozen features."""
+"""The head that is solved for, not stepped: a linear model on frozen features."""
 
 from __future__ import annotations
 
@@ -10,38 +10,20 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["LinearHead", "choose_head_c", "count_params", "fit_baseline", "fit_head"]
+    from zenml_ftvr.data import Rows
+    from zenml_ftvr.tasks import RowWork
 
-BASELINE_C = 10.0
-"""Inverse regularisation. Within a point of the best of 1 to 30 on both sets measured, which was 30
-on each by less than its interval: benchmarks/results/cheap_arms.jsonl."""
-NGRAMS = (1, 2)  # words and pairs, Wang & Manning 2012, ACL P12-2018: pairs help sentiment
-WORD = r"(?u)\w+|[^\w\s]"  # every run of word characters, every other mark
+    Features = npt.NDArray[np.float32]
+    Targets = npt.NDArray[Any]
+
+__all__ = ["LinearHead", "choose_c", "choose_strength", "fit_classes", "fit_head"]
+
 HEAD_CS = (0.001, 0.01, 0.1, 1.0)  # chosen among by cross-validation; ends seldom chosen there
 HEAD_FOLDS = 3  # of that choice; five would cost two thirds more
+RIDGE_CS = (0.0001, 0.001, 0.01, 0.1, 1.0)
+"""The same for ridge regression, whose penalty is set against a sum over rows, not over log losses
+near their minimum: wants more of it on some hundred rows of some hundred features."""
 MAX_ITERATIONS = 1_000  # lbfgs stops far earlier (tens) on scaled features
-
-
-def fit_baseline(texts: Sequence[str], label_ids: Sequence[int], seed: int) -> Any:
-    """A scikit-learn pipeline, texts to label ids: TF-IDF and logistic regression."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.multiclass import OneVsRestClassifier
-    from sklearn.pipeline import make_pipeline
-
-    # One class against the rest, with liblinear: as good as a joint fit with lbfgs and some twenty
-    # times faster on sparse counts of ten classes.
-    one = LogisticRegression(C=BASELINE_C, solver="liblinear", random_state=seed)
-    pipeline = make_pipeline(
-        TfidfVectorizer(sublinear_tf=True, ngram_range=NGRAMS, token_pattern=WORD),
-        OneVsRestClassifier(one),
-    )
-    return pipeline.fit(list(texts), list(label_ids))
-
-
-def count_params(pipeline: Any) -> int:
-    """Weights and intercepts of a baseline's logistic regressions."""
-    return sum(int(one.coef_.size + one.intercept_.size) for one in pipeline[-1].estimators_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +39,86 @@ class LinearHead:
         return result
 
 
-def fit_head(
-    features: npt.NDArray[np.float32],
-    label_ids: Sequence[int],
+def choose_strength(work: RowWork, features: Features, rows: Rows, seed: int) -> float:
+    """The inverse strength of regularisation that cross-validation finds best for `fit_head`."""
+    truth = work.targets(rows)
+    match work.target:
+        case "single":
+            return choose_c(features, truth, rows.row_ids, seed)
+        case "multi":
+            # One for all labels, chosen by the commonest: a label of few rows says little of it.
+            return choose_c(features, truth[:, truth.sum(axis=0).argmax()], rows.row_ids, seed)
+        case "regression":
+            return _choose_ridge(features, truth, rows.row_ids, seed)
+
+
+def fit_head(work: RowWork, features: Features, rows: Rows, c: float, seed: int) -> LinearHead:
+    """The head on standardised features [rows, hidden], at inverse strength `c`.
+
+    Logistic regression, one a label where there may be several, or ridge regression for numbers.
+    The scaling is folded into the weights, so that the head takes plain features.
+    """
+    truth = work.targets(rows)
+    match work.target:
+        case "single":
+            return fit_classes(features, truth, len(work.labels), c, seed)
+        case "multi":
+            parts = [_one_label(features, truth[:, one], c, seed) for one in range(truth.shape[1])]
+            return _stacked(parts)
+        case "regression":
+            return _fit_ridge(features, truth, c)
+
+
+def _one_label(features: Features, has: Targets, c: float, seed: int) -> LinearHead:
+    """Log-odds of one label; it never says what no row, or every row, taught it."""
+    import numpy as np
+
+    if len(np.unique(has)) < 2:
+        bias = np.full(1, 1e9 if has.all() else -1e9, dtype=np.float32)
+        return LinearHead(np.zeros((1, features.shape[1]), dtype=np.float32), bias)
+    both = fit_classes(features, has, 2, c, seed)
+    return LinearHead(both.weight[1:] - both.weight[:1], both.bias[1:] - both.bias[:1])
+
+
+def _stacked(parts: Sequence[LinearHead]) -> LinearHead:
+    import numpy as np
+
+    return LinearHead(
+        np.concatenate([part.weight for part in parts]),
+        np.concatenate([part.bias for part in parts]),
+    )
+
+
+def _choose_ridge(features: Features, numbers: Targets, groups: Sequence[str], seed: int) -> float:
+    from sklearn.linear_model import Ridge
+    from sklearn.model_selection import GroupKFold
+    from sklearn.preprocessing import StandardScaler
+
+    scaled = StandardScaler().fit_transform(features)
+    folds = GroupKFold(min(HEAD_FOLDS, len(set(groups))), shuffle=True, random_state=seed)
+    errors = dict.fromkeys(RIDGE_CS, 0.0)
+    for train, held_out in folds.split(scaled, numbers, groups):
+        for c in RIDGE_CS:
+            model = Ridge(1 / c).fit(scaled[train], numbers[train])
+            errors[c] += float(((model.predict(scaled[held_out]) - numbers[held_out]) ** 2).sum())
+    return min(RIDGE_CS, key=lambda c: errors[c])
+
+
+def _fit_ridge(features: Features, numbers: Targets, c: float) -> LinearHead:
+    import numpy as np
+    from sklearn.linear_model import Ridge
+    from sklearn.preprocessing import StandardScaler
+
+    scaler = StandardScaler().fit(features)
+    model = Ridge(1 / c).fit(scaler.transform(features), numbers)
+    weight = (model.coef_ / scaler.scale_)[None]
+    bias = np.atleast_1d(model.intercept_ - weight[0] @ scaler.mean_)
+    return LinearHead(weight.astype(np.float32), bias.astype(np.float32))
+
+
+def fit_classes(
+    features: Features,
+    label_ids: Sequence[int] | Targets,
     n_classes: int,
     c: float,
     seed: int,
@@ -88,8 +147,8 @@ def fit_head(
     return LinearHead(weight.astype(np.float32), bias.astype(np.float32))
 
 
-def choose_head_c(
-    features: npt.NDArray[np.float32], label_ids: Sequence[int], groups: Sequence[str], seed: int
+def choose_c(
+    features: Features, label_ids: Sequence[int] | Targets, groups: Sequence[str], seed: int
 ) -> float:
     """The inverse strength of regularisation with the least cross-validated log loss.
 

@@ -14,7 +14,6 @@ from zenml_ftvr.values.approach import (
     Lora,
     Partial,
     Scratch,
-    TextClassification,
     TokenizerKind,
 )
 from zenml_ftvr.values.budget import Budget, Hardware, Ledger, LedgerEntry
@@ -33,7 +32,6 @@ from zenml_ftvr.values.decision import (
     CostEstimate,
     Forecast,
     MeasuredScore,
-    Metric,
     PairedDifference,
     RankedArm,
     Recommendation,
@@ -42,6 +40,19 @@ from zenml_ftvr.values.decision import (
 )
 from zenml_ftvr.values.evaluation import Evaluation, LabelScore, ModelEvaluation
 from zenml_ftvr.values.request import Request
+from zenml_ftvr.values.task import (
+    LOWER_IS_BETTER,
+    CausalLM,
+    ImageClassification,
+    Metric,
+    Seq2Seq,
+    Task,
+    TaskKind,
+    TextClassification,
+    TokenClassification,
+    metric_of,
+    metrics_of,
+)
 from zenml_ftvr.values.training import (
     CurvePoint,
     ModelSource,
@@ -54,12 +65,14 @@ from zenml_ftvr.values.training import (
 __all__ = [
     "ALL_APPROACHES",
     "KINDS",
+    "LOWER_IS_BETTER",
     "Alphabet",
     "Approach",
     "ArmCalibration",
     "Baseline",
     "Budget",
     "Calibration",
+    "CausalLM",
     "ClassCount",
     "Contrastive",
     "CostEstimate",
@@ -74,6 +87,7 @@ __all__ = [
     "Full",
     "Hardware",
     "Head",
+    "ImageClassification",
     "Kind",
     "LabelScore",
     "Ledger",
@@ -92,11 +106,17 @@ __all__ = [
     "Score",
     "Scratch",
     "ScreeningEvidence",
+    "Seq2Seq",
+    "Task",
+    "TaskKind",
     "TextClassification",
+    "TokenClassification",
     "TokenProfile",
     "TokenizerKind",
     "TrackedRun",
     "TrackingSettings",
     "TrainedModel",
     "TrainingPlan",
+    "metric_of",
+    "metrics_of",
 ]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, get_args
 
 from zenml_ftvr.errors import ConfigurationError
+from zenml_ftvr.values.tagged import KnownKind, Tagged
 from zenml_ftvr.values.written import UserWritten, name_or_guess
 
 __all__ = [
@@ -21,7 +22,6 @@ __all__ = [
     "Lora",
     "Partial",
     "Scratch",
-    "TextClassification",
     "TokenizerKind",
 ]
 
@@ -51,24 +51,6 @@ def _require_texts_to_pretrain_on(owner: str, texts: str | None, epochs: float |
             f"{owner}.pretrain_epochs is {epochs:g}, but no texts are named to pretrain on. Set "
             f"{owner}.pretrain_on, or leave pretrain_epochs out."
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TextClassification(UserWritten):
-    """One label a text."""
-
-    kind: Literal["text-classification"] = "text-classification"
-    metric: Literal["accuracy", "macro_f1"] = "accuracy"
-    """What the recommendation is decided by; both are always reported."""
-    max_length: int = 128
-    """Tokens; a longer text is cut. The profile says what share of tokens that loses."""
-
-    def __post_init__(self) -> None:
-        if not 8 <= self.max_length <= 8192:
-            raise ConfigurationError(
-                f"TextClassification.max_length is {self.max_length}; it must lie between 8 and "
-                f"8192."
-            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,44 +194,11 @@ class Scratch(UserWritten):
         _require_texts_to_pretrain_on("Scratch", self.pretrain_on, self.pretrain_epochs)
 
 
-class _KnownKind:
-    """Answers an unknown `kind` with an error of ours, before pydantic's discriminator does."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
-        from pydantic_core import core_schema
-
-        def check(value: Any) -> Any:
-            if isinstance(value, str):
-                value = {"kind": value}
-            if isinstance(value, dict) and value.get("kind") not in KINDS:
-                kind = str(value.get("kind"))
-                raise ConfigurationError(
-                    f"unknown approach kind '{kind}'.{name_or_guess(kind, list(KINDS))}"
-                )
-            return value
-
-        return core_schema.no_info_before_validator_function(check, handler(source))
-
-
-class _Tagged:
-    """`pydantic.Field(discriminator="kind")`, made when pydantic asks: importing stays light."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
-        from pydantic_core import core_schema
-
-        choices = {
-            member.__dataclass_fields__["kind"].default: handler.generate_schema(member)
-            for member in get_args(source)
-        }
-        return core_schema.tagged_union_schema(choices, discriminator="kind")
-
-
 if TYPE_CHECKING:
     Approach: TypeAlias = Baseline | Head | Contrastive | Partial | Full | Lora | Scratch
 else:
-    Approach = Annotated[
-        Baseline | Head | Contrastive | Partial | Full | Lora | Scratch, _Tagged(), _KnownKind()
-    ]
+    _APPROACHES = Baseline | Head | Contrastive | Partial | Full | Lora | Scratch
+    Approach = Annotated[_APPROACHES, Tagged(), KnownKind(_APPROACHES, "approach")]
 
 ALL_APPROACHES: tuple[Approach, ...] = (
     Baseline(),

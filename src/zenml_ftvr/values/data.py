@@ -223,11 +223,19 @@ class DataProfile:
     checks: DataChecks | None = None
     """None in profiles from before there were checks."""
 
+    numbers: Quantiles | None = None
+    """Of the training rows' numbers, where a number is to be predicted."""
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether every training row is of exactly one class."""
+        return bool(self.classes) and sum(one.train for one in self.classes) == self.n_train
+
     @property
     def n_classes(self) -> int:
         return len(self.classes)
 
     @property
     def majority_share(self) -> float:
-        """Share of the most frequent class among the training rows, 0 to 1."""
-        return max(count.train for count in self.classes) / self.n_train
+        """Share of the most frequent class among the training rows, 0 to 1; 0 without classes."""
+        return max((count.train for count in self.classes), default=0) / self.n_train

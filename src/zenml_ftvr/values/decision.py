@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from zenml_ftvr.values.approach import Approach, Kind
 from zenml_ftvr.values.budget import Budget, Hardware, Ledger
 from zenml_ftvr.values.data import DataProfile
+from zenml_ftvr.values.task import Metric
 from zenml_ftvr.values.training import ModelSource, TrainingPlan
 
 __all__ = [
@@ -16,15 +17,12 @@ __all__ = [
     "CostEstimate",
     "Forecast",
     "MeasuredScore",
-    "Metric",
     "PairedDifference",
     "RankedArm",
     "Recommendation",
     "Score",
     "ScreeningEvidence",
 ]
-
-Metric: TypeAlias = Literal["accuracy", "macro_f1"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +120,8 @@ class ScreeningEvidence:
     measured: tuple[MeasuredScore, ...]
     differences: tuple[PairedDifference, ...]
     """`head` minus `baseline`, one a metric, where both were measured."""
-    majority_share: float
+    majority_share: float | None
+    """Of the commonest class; None without classes."""
     seconds: float
 
     def measured_for(self, kind: Kind) -> MeasuredScore | None:

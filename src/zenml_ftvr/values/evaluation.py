@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from zenml_ftvr.values.approach import Kind
 from zenml_ftvr.values.budget import Ledger
-from zenml_ftvr.values.decision import Metric, PairedDifference, Score
+from zenml_ftvr.values.decision import PairedDifference, Score
+from zenml_ftvr.values.task import Metric
 
 __all__ = ["Evaluation", "LabelScore", "ModelEvaluation"]
 
@@ -47,8 +48,8 @@ class Evaluation:
     """The chosen model first."""
     differences: tuple[PairedDifference, ...]
     """Each model minus the baseline, for every metric."""
-    majority_accuracy: float
-    """Of always answering with the training split's most frequent class."""
+    majority_accuracy: float | None
+    """Of always answering with the training split's most frequent class; None without classes."""
     n_test: int
     ledger: Ledger
     """Everything from calibration to this evaluation, predicted beside actual."""

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from zenml_ftvr.errors import BudgetError, ConfigurationError
-from zenml_ftvr.values.approach import ALL_APPROACHES, Approach, TextClassification
+from zenml_ftvr.values.approach import ALL_APPROACHES, Approach
 from zenml_ftvr.values.budget import Budget
+from zenml_ftvr.values.task import Task, TextClassification
 from zenml_ftvr.values.training import ModelSource
 from zenml_ftvr.values.written import UserWritten
 
@@ -21,7 +22,7 @@ class Request(UserWritten):
     budget: Budget
     approaches: tuple[Approach, ...] = ALL_APPROACHES
     base_model: ModelSource = field(default_factory=ModelSource)
-    task: TextClassification = field(default_factory=TextClassification)
+    task: Task = field(default_factory=TextClassification)
     usd_per_hour: float | None = None
     """Of the machine that trains; the user's own figure. None: no dollars are shown."""
     tolerance: float = 0.005

@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from zenml_ftvr.errors import ConfigurationError
-from zenml_ftvr.values.approach import Approach, Kind, TextClassification
+from zenml_ftvr.values.approach import Approach, Kind
 from zenml_ftvr.values.budget import Ledger
+from zenml_ftvr.values.task import Task
 from zenml_ftvr.values.written import UserWritten
 
 __all__ = [
@@ -57,7 +58,7 @@ class TrainingPlan:
     """All that decides what a training does; equal plans on one device give equal weights."""
 
     approach: Approach
-    task: TextClassification
+    task: Task
     model: ModelSource | None
     """None for `baseline` and `scratch`."""
     model_fingerprint: str | None

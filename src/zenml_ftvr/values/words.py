@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 import math
-from typing import assert_never
 
-from zenml_ftvr.values.decision import Metric
+from zenml_ftvr.values.task import Metric
 
-__all__ = ["duration", "metric_words"]
+__all__ = ["METRIC_WORDS", "duration", "metric_words"]
+
+METRIC_WORDS: dict[Metric, str] = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro-F1",
+    "micro_f1": "micro-F1",
+    "mcc": "Matthews' correlation",
+    "roc_auc": "ROC-AUC",
+    "subset_accuracy": "subset accuracy",
+    "r2": "R2",
+    "rmse": "RMSE",
+    "entity_f1": "entity-F1",
+    "token_accuracy": "token accuracy",
+    "bits_per_byte": "bits per byte",
+    "perplexity": "perplexity",
+    "bleu": "BLEU",
+    "chrf": "chrF",
+    "rouge_l": "ROUGE-L",
+    "exact_match": "exact match",
+}
 
 
 def duration(seconds: float | None) -> str:
@@ -25,10 +43,4 @@ def duration(seconds: float | None) -> str:
 
 def metric_words(metric: Metric) -> str:
     """A metric's name within a sentence."""
-    match metric:
-        case "accuracy":
-            return "accuracy"
-        case "macro_f1":
-            return "macro-F1"
-        case _:
-            assert_never(metric)
+    return METRIC_WORDS[metric]

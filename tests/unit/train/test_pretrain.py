@@ -13,7 +13,9 @@ import torch
 
 from zenml_ftvr.data import Dataset
 from zenml_ftvr.errors import DataError, ModelError, TrainingError
-from zenml_ftvr.models import Trainable, build, load, resolve, save_trainable
+from zenml_ftvr.models import Trainable, load, resolve, save_trainable
+from zenml_ftvr.tasks import work_for
+from zenml_ftvr.train import prepare
 from zenml_ftvr.train.pretrain import Pretrained, Watch, language_model, pretrained_body
 from zenml_ftvr.values import Approach, Full, Lora, Partial, Scratch, TrainingPlan
 
@@ -49,7 +51,7 @@ def run(
         named = dataclasses.replace(approach, pretrain_on=more_texts, pretrain_epochs=3)  # type: ignore[call-arg]
         plan = plan_of(named, base=base_folders[family], **fields)
         base = None if plan.model is None else resolve(plan.model)
-        trainable = build(plan, base, dataset.train.texts)
+        trainable = prepare(plan, dataset, base).trainable
         return trainable, pretrained_body(trainable, plan, dataset, base, tmp_path, watch), plan
 
     return go
@@ -93,7 +95,7 @@ def test_what_is_hidden_is_guessed_better_afterwards(
 def test_the_body_learns_and_the_head_stays(
     run: Run, plan_of: Callable[..., TrainingPlan], dataset: Dataset
 ) -> None:
-    fresh = weights(build(plan_of(SMALL), None, dataset.train.texts))
+    fresh = weights(prepare(plan_of(SMALL), dataset, None).trainable)
     after = weights(run(SMALL)[0])
     changed = {name for name in fresh if not torch.equal(fresh[name], after[name])}
     assert not any(name.startswith(("classifier", "bert.pooler")) for name in changed)
@@ -106,7 +108,7 @@ def test_of_lora_the_adapters_alone_learn(
     approach = Lora(learning_rate=RATE, rank=4)
     plan = plan_of(approach)
     assert plan.model is not None
-    fresh = weights(build(plan, resolve(plan.model), dataset.train.texts))
+    fresh = weights(prepare(plan, dataset, resolve(plan.model)).trainable)
     after = weights(run(approach)[0])
     changed = {name for name in fresh if not torch.equal(fresh[name], after[name])}
     assert changed
@@ -119,7 +121,7 @@ def test_a_pretrained_model_loads_as_it_was_saved(
 ) -> None:
     trainable, _, plan = run(approach)
     base = None if plan.model is None else resolve(plan.model)
-    save_trainable(trainable, base, plan, tmp_path / "model")
+    save_trainable(trainable, base, plan, work_for(plan.task, dataset), tmp_path / "model")
     trainable.model.eval()
     texts = dataset.test.texts[:8]
     batch = trainable.tokenizer(texts, padding=True, return_tensors="pt")
@@ -186,7 +188,7 @@ def test_without_texts_nothing_happens(
     for approach in (SMALL, Full(), Partial()):
         plan = plan_of(approach)
         base = None if plan.model is None else resolve(plan.model)
-        trainable = build(plan, base, dataset.train.texts)
+        trainable = prepare(plan, dataset, base).trainable
         before = weights(trainable)
         assert pretrained_body(trainable, plan, dataset, base, tmp_path) is None
         assert all(torch.equal(before[name], now) for name, now in weights(trainable).items())
@@ -197,7 +199,7 @@ def test_too_little_text_is_an_error(
 ) -> None:
     (tmp_path / "one.txt").write_text("one line")
     plan = plan_of(dataclasses.replace(SMALL, pretrain_on=str(tmp_path / "one.txt")))
-    trainable = build(plan, None, dataset.train.texts)
+    trainable = prepare(plan, dataset, None).trainable
     with pytest.raises(DataError, match=r"one\.txt' gives 1 sequence of tokens; at least two"):
         pretrained_body(trainable, plan, dataset, None, tmp_path)
 

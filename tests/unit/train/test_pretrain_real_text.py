@@ -41,7 +41,7 @@ def test_masked_language_is_learnt_from_real_text_and_the_fine_tuned_model_loads
     started = time.monotonic()
     work = tmp_path / "steps"
     run_loop(plan, prepared, work, lambda metrics, step: None, silent, started)
-    save_trainable(prepared.trainable, None, plan, tmp_path / "model")
+    save_trainable(prepared.trainable, None, plan, prepared.work, tmp_path / "model")
     model = load(tmp_path / "model")
     again = load(tmp_path / "model")
     test = dataset.test.texts

@@ -14,6 +14,7 @@ from zenml_ftvr.approaches.scratch.sizes import (
     architecture,
     depth_for,
     flops_per_token,
+    form_of,
     memory_bytes,
 )
 
@@ -29,6 +30,7 @@ __all__ = [
     "architecture",
     "depth_for",
     "flops_per_token",
+    "form_of",
     "memory_bytes",
     "resolve",
     "tokenizer_for",

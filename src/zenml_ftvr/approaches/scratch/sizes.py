@@ -7,7 +7,15 @@ from typing import assert_never
 
 from zenml_ftvr.approaches import full
 from zenml_ftvr.approaches.facts import Architecture, ImageShape
-from zenml_ftvr.values import Form
+from zenml_ftvr.values import (
+    CausalLM,
+    Form,
+    ImageClassification,
+    Seq2Seq,
+    Task,
+    TextClassification,
+    TokenClassification,
+)
 
 __all__ = [
     "MAX_DEPTH",
@@ -17,6 +25,7 @@ __all__ = [
     "architecture",
     "depth_for",
     "flops_per_token",
+    "form_of",
     "memory_bytes",
 ]
 
@@ -25,6 +34,21 @@ MIN_DEPTH, MAX_DEPTH = 2, 12  # 12 x 768 is BERT base; beyond it, training from 
 TOKENS_PER_PARAM = 2.0
 """The low end of 2 to 10 target-task tokens a parameter, at which training from scratch drew level
 in published comparisons (Liu et al. 2020, arXiv 2001.08210, tables 1 and 2; derived)."""
+
+
+def form_of(task: Task) -> Form:
+    """What a model of our own for a task is built as."""
+    match task:
+        case TextClassification() | TokenClassification():
+            return "encoder"
+        case CausalLM():
+            return "decoder"
+        case Seq2Seq():
+            return "encoder-decoder"
+        case ImageClassification():
+            return "image-encoder"
+        case _:
+            assert_never(task)
 
 
 def square_matrices(form: Form) -> int:

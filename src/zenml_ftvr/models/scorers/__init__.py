@@ -1,0 +1,49 @@
+"""What makes a trained model's folder answer: one form for each kind of head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, assert_never, cast
+
+from zenml_ftvr.data import Rows
+from zenml_ftvr.errors import ConfigurationError
+from zenml_ftvr.models.baselines import Baseline, load_baseline
+from zenml_ftvr.models.folder import Manifest
+from zenml_ftvr.models.scorers.rows import FeatureScorer, RowScorer
+from zenml_ftvr.tasks import Outputs, Work
+from zenml_ftvr.tasks.text_classification import TextWork
+
+__all__ = ["Scorer", "scorer_for"]
+
+OnRows = Callable[[int, int], None]
+"""Rows done, rows in all."""
+
+
+class Scorer(Protocol):
+    """A model that says something of every row, in the form of its task."""
+
+    def outputs(self, rows: Rows, on_rows: OnRows | None = None) -> Outputs: ...
+
+
+def scorer_for(folder: Path, manifest: Manifest, work: Work, device: str) -> Scorer | Baseline:
+    """The scorer of a model's folder."""
+    match manifest.kind:
+        case "baseline":
+            return load_baseline(work, folder)
+        case "head" | "contrastive":
+            return FeatureScorer(folder, work, device)
+        case "partial" | "full" | "scratch" | "lora":
+            return _of_transformer(folder, manifest, work, device)
+        case _:
+            assert_never(manifest.kind)
+
+
+def _of_transformer(folder: Path, manifest: Manifest, work: Work, device: str) -> Scorer:
+    match work.head:
+        case "sequence-classification":
+            return RowScorer(folder, manifest, cast(TextWork, work), device)
+        case "token-classification" | "causal-lm" | "seq2seq" | "image-classification":
+            raise ConfigurationError(f"a '{work.head}' model cannot answer yet.")
+        case _:
+            assert_never(work.head)
