@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zenml_ftvr.approaches import most_tokens
-from zenml_ftvr.data import Dataset, Rows, check_rows
+from zenml_ftvr.data import Dataset, Rows, check_rows, measure_alphabet
 from zenml_ftvr.values import (
     ClassCount,
     DataChecks,
@@ -78,6 +78,7 @@ def profile_data(dataset: Dataset, tokenizer: TokenizerView | None, task: Task) 
         tokens=tokens,
         checks=check_rows(dataset),
         numbers=_numbers(dataset.train),
+        alphabet=measure_alphabet(texts) if texts else None,
     )
     return dataclasses.replace(profile, warnings=_warnings(profile))
 

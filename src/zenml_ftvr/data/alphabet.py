@@ -48,7 +48,6 @@ def measure_alphabet(texts: Sequence[str]) -> Alphabet:
         raise DataError(f"{len(texts):,} texts hold no character. Name a column with texts.")
     spaces = sum(count for character, count in counts.items() if character.isspace())
     return Alphabet(
-        n_characters=round(total / len(counted) * len(texts)),
         n_distinct=sum(not character.isspace() for character in counts),
         space_share=spaces / total,
         mean_word_length=(total - spaces) / n_words,

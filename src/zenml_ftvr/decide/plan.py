@@ -79,6 +79,7 @@ def training_facts(profile: DataProfile, task: Task, n_layers: int | None = None
         n_words=round(profile.n_train * min(words, most_tokens(task))),
         n_layers=n_layers,
         form=scratch.form_of(task),
+        alphabet=profile.alphabet,
     )
 
 

@@ -11,7 +11,6 @@ __all__ = ["Alphabet"]
 class Alphabet:
     """The characters of the training texts, counted; shares are of all characters."""
 
-    n_characters: int
     n_distinct: int
     """Characters that occur, white space apart."""
     space_share: float
