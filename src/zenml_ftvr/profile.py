@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zenml_ftvr.data import Dataset, Rows, check_rows
+from zenml_ftvr.data import Dataset, Rows, check_rows, measure_alphabet
 from zenml_ftvr.values import (
     ClassCount,
     DataChecks,
@@ -75,6 +75,7 @@ def profile_data(dataset: Dataset, tokenizer: TokenizerView | None, max_length: 
         tokens=tokens,
         checks=check_rows(dataset),
         numbers=_numbers(dataset.train),
+        alphabet=measure_alphabet(texts) if texts else None,
     )
     return dataclasses.replace(profile, warnings=_warnings(profile))
 

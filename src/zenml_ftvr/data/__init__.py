@@ -1,5 +1,6 @@
 """Load, check and split rows; the built-in corpora."""
 
+from zenml_ftvr.data.alphabet import measure_alphabet
 from zenml_ftvr.data.checks import check_rows
 from zenml_ftvr.data.corpora import CORPORA, read_corpus
 from zenml_ftvr.data.load import (
@@ -23,23 +24,27 @@ from zenml_ftvr.data.rows import (
 from zenml_ftvr.data.split import make_dataset, split_of
 from zenml_ftvr.data.store import read_dataset, write_dataset
 from zenml_ftvr.data.unanswered import rows_of_inputs
+from zenml_ftvr.data.unlabelled import UnlabelledTexts, read_unlabelled
 
 __all__ = [
     "CORPORA",
     "Dataset",
     "InMemory",
     "Rows",
+    "UnlabelledTexts",
     "check_rows",
     "column_names",
     "dataset_from",
     "load_dataset",
     "make_dataset",
     "make_rows",
+    "measure_alphabet",
     "normalise",
     "read_corpus",
     "read_dataset",
     "read_inputs",
     "read_texts",
+    "read_unlabelled",
     "refuse_local_path",
     "row_id_of",
     "row_id_of_input",

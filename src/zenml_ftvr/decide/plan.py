@@ -15,6 +15,7 @@ from zenml_ftvr.approaches import (
     TrainingFacts,
     most_tokens,
     resolve,
+    scratch,
 )
 from zenml_ftvr.values import (
     Approach,
@@ -77,6 +78,8 @@ def training_facts(profile: DataProfile, task: Task, n_layers: int | None = None
         n_classes=profile.n_classes,
         n_words=round(profile.n_train * min(words, most_tokens(task))),
         n_layers=n_layers,
+        form=scratch.form_of(task),
+        alphabet=profile.alphabet,
     )
 
 

@@ -1,22 +1,26 @@
 """All that touches a model, and nothing that trains one."""
 
 from zenml_ftvr.models.baselines import Baseline, fit_baseline
-from zenml_ftvr.models.build import Trainable, build, train_tokenizer
+from zenml_ftvr.models.build import Trainable, build
 from zenml_ftvr.models.features import Encoder, cached_features, load_encoder
 from zenml_ftvr.models.folder import folder_bytes, save_baseline, save_head, save_trainable
+from zenml_ftvr.models.from_nothing import ModelHead, model_from_nothing
 from zenml_ftvr.models.load import LoadedModel, load
 from zenml_ftvr.models.prefix import PREFIX_STATES, cut, frozen_states
 from zenml_ftvr.models.quiet import quiet
 from zenml_ftvr.models.resolve import ResolvedModel, resolve, tokenizer_view
 from zenml_ftvr.models.store import RowStore, cache_folder, row_key, store_folder
+from zenml_ftvr.models.tokenizers import Texts, train_tokenizer
 
 __all__ = [
     "PREFIX_STATES",
     "Baseline",
     "Encoder",
     "LoadedModel",
+    "ModelHead",
     "ResolvedModel",
     "RowStore",
+    "Texts",
     "Trainable",
     "build",
     "cache_folder",
@@ -27,6 +31,7 @@ __all__ = [
     "frozen_states",
     "load",
     "load_encoder",
+    "model_from_nothing",
     "quiet",
     "resolve",
     "row_key",

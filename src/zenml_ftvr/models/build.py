@@ -5,22 +5,21 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zenml_ftvr.approaches import lora, most_tokens, scratch
 from zenml_ftvr.errors import ModelError
+from zenml_ftvr.models.from_nothing import model_from_nothing
 from zenml_ftvr.models.heads import auto_class
 from zenml_ftvr.models.prefix import freeze_below
 from zenml_ftvr.models.pretrained import HEAD_NAMES, load_base
 from zenml_ftvr.models.quiet import quiet
 from zenml_ftvr.models.resolve import ResolvedModel, load_tokenizer
+from zenml_ftvr.models.tokenizers import train_tokenizer
 from zenml_ftvr.tasks import TargetScale, Work, make_work
 from zenml_ftvr.values import Full, Lora, Partial, Scratch, TrainingPlan
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
-
-__all__ = ["Trainable", "build", "train_tokenizer"]
+__all__ = ["Trainable", "build"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,71 +103,20 @@ def _with_adapters(trainable: Trainable, approach: Lora) -> Trainable:
     return Trainable(model=model, tokenizer=trainable.tokenizer)
 
 
-def train_tokenizer(
-    texts: Sequence[str], vocabulary_size: int, max_length: int
-) -> PreTrainedTokenizerFast:
-    """A WordPiece tokenizer of at most `vocabulary_size` pieces, lower-cased, from `texts`."""
-    from tokenizers import Tokenizer
-    from tokenizers.models import WordPiece
-    from tokenizers.normalizers import BertNormalizer
-    from tokenizers.pre_tokenizers import BertPreTokenizer
-    from tokenizers.processors import TemplateProcessing
-    from tokenizers.trainers import WordPieceTrainer
-    from transformers import PreTrainedTokenizerFast
-
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-    normalizer, pre_tokenizer = BertNormalizer(lowercase=True), BertPreTokenizer()
-    # The library numbers the letters that continue a word in the order of a hash table, another in
-    # every process, and breaks ties by number. Named first, they give equal texts equal pieces.
-    letters = sorted(normalizer.normalize_str("".join(sorted(set().union(*texts)))))
-    continuing = [
-        f"##{letter}"
-        for letter in dict.fromkeys(letters)
-        if pre_tokenizer.pre_tokenize_str(f"a{letter}")[0][0] == f"a{letter}"
-    ]
-    trainer = WordPieceTrainer(
-        vocab_size=vocabulary_size, special_tokens=special + continuing, show_progress=False
-    )
-    counted = Tokenizer(WordPiece(unk_token="[UNK]"))  # noqa: S106  (a token of text)
-    counted.normalizer, counted.pre_tokenizer = normalizer, pre_tokenizer
-    counted.train_from_iterator(texts, trainer)
-    tokenizer = Tokenizer(WordPiece(counted.get_vocab(), unk_token="[UNK]"))  # noqa: S106
-    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, pre_tokenizer
-    tokenizer.add_special_tokens(special)
-    tokenizer.post_processor = TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        special_tokens=[(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")],
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        model_max_length=max_length,
-        pad_token="[PAD]",  # noqa: S106
-        unk_token="[UNK]",  # noqa: S106
-        cls_token="[CLS]",  # noqa: S106
-        sep_token="[SEP]",  # noqa: S106
-    )
-
-
 def _from_nothing(
     plan: TrainingPlan, work: Work, approach: Scratch, texts: Sequence[str]
 ) -> Trainable:
-    from transformers import BertConfig, BertForSequenceClassification
-
+    form = scratch.form_of(plan.task)
+    n_tokens = most_tokens(plan.task)
     tokenizer = train_tokenizer(
-        texts, approach.vocabulary_size or scratch.MIN_VOCABULARY, most_tokens(plan.task)
+        texts,
+        approach.vocabulary_size or scratch.MIN_VOCABULARY,
+        n_tokens,
+        kind=approach.tokenizer or scratch.tokenizer_for(None, form)[0],
+        form=form,
     )
     shape = scratch.architecture(
-        approach.depth or scratch.MIN_DEPTH, len(tokenizer), most_tokens(plan.task)
+        approach.depth or scratch.MIN_DEPTH, len(tokenizer), n_tokens, form
     )
-    config = BertConfig(
-        vocab_size=shape.vocabulary_size,
-        hidden_size=shape.hidden,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        intermediate_size=shape.intermediate,
-        max_position_embeddings=most_tokens(plan.task),
-        type_vocab_size=1,
-        pad_token_id=tokenizer.pad_token_id,
-        **work.model_settings(),
-    )
-    return Trainable(model=BertForSequenceClassification(config), tokenizer=tokenizer)
+    model = model_from_nothing(form, work.head, shape, tokenizer, work.model_settings())
+    return Trainable(model=model, tokenizer=tokenizer)

@@ -1,17 +1,20 @@
 """The nouns: frozen values that travel down the data's way."""
 
+from zenml_ftvr.values.alphabet import Alphabet
 from zenml_ftvr.values.approach import (
     ALL_APPROACHES,
     KINDS,
     Approach,
     Baseline,
     Contrastive,
+    Form,
     Full,
     Head,
     Kind,
     Lora,
     Partial,
     Scratch,
+    TokenizerKind,
 )
 from zenml_ftvr.values.budget import Budget, Hardware, Ledger, LedgerEntry
 from zenml_ftvr.values.data import (
@@ -63,6 +66,7 @@ __all__ = [
     "ALL_APPROACHES",
     "KINDS",
     "LOWER_IS_BETTER",
+    "Alphabet",
     "Approach",
     "ArmCalibration",
     "Baseline",
@@ -79,6 +83,7 @@ __all__ = [
     "Evaluation",
     "Fatal",
     "Forecast",
+    "Form",
     "Full",
     "Hardware",
     "Head",
@@ -107,6 +112,7 @@ __all__ = [
     "TextClassification",
     "TokenClassification",
     "TokenProfile",
+    "TokenizerKind",
     "TrackedRun",
     "TrackingSettings",
     "TrainedModel",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, get_args
 
 from zenml_ftvr.errors import ConfigurationError
 from zenml_ftvr.values.tagged import KnownKind, Tagged
-from zenml_ftvr.values.written import UserWritten
+from zenml_ftvr.values.written import UserWritten, name_or_guess
 
 __all__ = [
     "ALL_APPROACHES",
@@ -15,22 +15,42 @@ __all__ = [
     "Approach",
     "Baseline",
     "Contrastive",
+    "Form",
     "Full",
     "Head",
     "Kind",
     "Lora",
     "Partial",
     "Scratch",
+    "TokenizerKind",
 ]
 
 Kind: TypeAlias = Literal["baseline", "head", "contrastive", "partial", "full", "lora", "scratch"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+Form: TypeAlias = Literal["encoder", "decoder", "encoder-decoder", "image-encoder"]
+"""What a model of our own is built as; the task decides."""
+
+TokenizerKind: TypeAlias = Literal["bpe", "wordpiece", "unigram", "characters", "bytes"]
+TOKENIZER_KINDS: tuple[TokenizerKind, ...] = get_args(TokenizerKind)
 
 
 def _require_positive(owner: str, **values: float | None) -> None:
     for name, value in values.items():
         if value is not None and not value > 0:
             raise ConfigurationError(f"{owner}.{name} is {value}; it must be above 0.")
+
+
+def _require_texts_to_pretrain_on(owner: str, texts: str | None, epochs: float | None) -> None:
+    if texts is not None and not texts.strip():
+        raise ConfigurationError(
+            f"{owner}.pretrain_on is empty. Give a file with unlabelled texts, or leave it out."
+        )
+    if epochs is not None and texts is None:
+        raise ConfigurationError(
+            f"{owner}.pretrain_epochs is {epochs:g}, but no texts are named to pretrain on. Set "
+            f"{owner}.pretrain_on, or leave pretrain_epochs out."
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +116,10 @@ class Full(UserWritten):
     learning_rate: float | None = None
     epochs: float | None = None
     batch_size: int | None = None
+    pretrain_on: str | None = None
+    """Unlabelled texts (a file or a built-in corpus) for continued pretraining before the labels;
+    validation and test rows among them are left out. None: none."""
+    pretrain_epochs: float | None = None
 
     def __post_init__(self) -> None:
         _require_positive(
@@ -103,7 +127,9 @@ class Full(UserWritten):
             learning_rate=self.learning_rate,
             epochs=self.epochs,
             batch_size=self.batch_size,
+            pretrain_epochs=self.pretrain_epochs,
         )
+        _require_texts_to_pretrain_on("Full", self.pretrain_on, self.pretrain_epochs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +140,10 @@ class Lora(UserWritten):
     learning_rate: float | None = None
     epochs: float | None = None
     batch_size: int | None = None
+    pretrain_on: str | None = None
+    """Unlabelled texts (a file or a built-in corpus) for continued pretraining before the labels;
+    validation and test rows among them are left out. None: none."""
+    pretrain_epochs: float | None = None
     rank: int | None = None
 
     def __post_init__(self) -> None:
@@ -122,8 +152,10 @@ class Lora(UserWritten):
             learning_rate=self.learning_rate,
             epochs=self.epochs,
             batch_size=self.batch_size,
+            pretrain_epochs=self.pretrain_epochs,
             rank=self.rank,
         )
+        _require_texts_to_pretrain_on("Lora", self.pretrain_on, self.pretrain_epochs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +169,12 @@ class Scratch(UserWritten):
     depth: int | None = None
     """Layers; width, heads and feed-forward size follow from it."""
     vocabulary_size: int | None = None
+    tokenizer: TokenizerKind | None = None
+    """How text is cut into pieces; None: by the alphabet of the data."""
+    pretrain_on: str | None = None
+    """Unlabelled texts (a file or a built-in corpus) on which the model learns the language before
+    the labels; validation and test rows among them are left out. None: no such training."""
+    pretrain_epochs: float | None = None
 
     def __post_init__(self) -> None:
         _require_positive(
@@ -146,7 +184,14 @@ class Scratch(UserWritten):
             batch_size=self.batch_size,
             depth=self.depth,
             vocabulary_size=self.vocabulary_size,
+            pretrain_epochs=self.pretrain_epochs,
         )
+        if self.tokenizer is not None and self.tokenizer not in TOKENIZER_KINDS:
+            raise ConfigurationError(
+                f"unknown Scratch.tokenizer '{self.tokenizer}'."
+                f"{name_or_guess(self.tokenizer, list(TOKENIZER_KINDS))}"
+            )
+        _require_texts_to_pretrain_on("Scratch", self.pretrain_on, self.pretrain_epochs)
 
 
 if TYPE_CHECKING:

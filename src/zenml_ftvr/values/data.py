@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from zenml_ftvr.errors import ConfigurationError
+from zenml_ftvr.values.alphabet import Alphabet
 from zenml_ftvr.values.written import UserWritten, name_or_guess
 
 __all__ = [
@@ -243,6 +244,8 @@ class DataProfile:
 
     numbers: Quantiles | None = None
     """Of the training rows' numbers, where a number is to be predicted."""
+    alphabet: Alphabet | None = None
+    """Of the training texts; None for images, and in profiles from before it was measured."""
 
     @property
     def has_classes(self) -> bool:
