@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Architecture", "TrainingFacts", "activation_bytes", "epochs_for"]
+from zenml_ftvr.values import Precision
+
+__all__ = [
+    "Architecture",
+    "TrainingFacts",
+    "activation_bytes",
+    "checkpointed_bytes",
+    "copied_weight_bytes",
+    "epochs_for",
+]
 
 GIB = 2**30
 
@@ -13,6 +22,10 @@ FULL_PRECISION_BYTES = 4  # a 32-bit float
 ADAM_BYTES_PER_TRAINABLE = 16
 """fp32 weight 4, gradient 4, two Adam moments 8: Rajbhandari et al. 2020, arXiv 1910.02054, 3.1
 (the same total as their mixed-precision 2 + 2 + 12)."""
+
+ADAM_8BIT_BYTES_PER_TRAINABLE = 10
+"""As above with a byte for each moment: Dettmers et al. 2022, arXiv 2110.02861, 2. Their scale, a
+32-bit number a block of moments, is left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +50,11 @@ class Architecture:
         return self.layers * (4 * 2 * self.hidden + 2 * (self.hidden + self.intermediate))
 
     @property
+    def linear_out(self) -> int:
+        """Sum of d_out over the same layers."""
+        return self.layers * (5 * self.hidden + self.intermediate)
+
+    @property
     def n_body_params(self) -> int:
         """Parameters apart from the token embeddings, which do no matrix multiplication."""
         return max(1, self.n_params - self.vocabulary_size * self.hidden)
@@ -54,10 +72,21 @@ class TrainingFacts:
     """Words of the training split, after truncation: what a tokenizer of its own would see."""
     n_layers: int | None = None
     """Of the base model; None where there is none."""
+    architecture: Architecture | None = None
+    """Of the base model; None where there is none, or it was not asked for."""
+    target_bits: float | None = None
+    """The most that the targets of the training split can teach; None: log2(classes) a row."""
 
 
-def activation_bytes(architecture: Architecture, batch_size: int, length: int) -> int:
-    """Bytes of activations that one backward pass keeps, nothing recomputed, 32-bit.
+def number_bytes(precision: Precision) -> int:
+    """Bytes of a number that layers hand on; 32 bits where the device has not decided yet."""
+    return 2 if precision in ("bf16", "fp16") else FULL_PRECISION_BYTES
+
+
+def activation_bytes(
+    architecture: Architecture, batch_size: int, length: int, precision: Precision = "fp32"
+) -> int:
+    """Bytes of activations that one backward pass keeps, nothing recomputed.
 
     Korthikanti et al. 2022, arXiv 2205.05198, eq. 1: s b h (34 + 5 a s / h) bytes a layer at 16
     bits; doubled here for 32 bits (their dropout masks, one byte each, are doubled too: an upper
@@ -65,7 +94,24 @@ def activation_bytes(architecture: Architecture, batch_size: int, length: int) -
     """
     h, a = architecture.hidden, architecture.heads
     per_layer = length * batch_size * h * (34 + 5 * a * length / h)
-    return int(2 * per_layer * architecture.layers)
+    return int(number_bytes(precision) / 2 * per_layer * architecture.layers)
+
+
+def checkpointed_bytes(
+    architecture: Architecture, batch_size: int, length: int, precision: Precision = "fp32"
+) -> int:
+    """As `activation_bytes`, where only the input of each layer is kept and the rest recomputed.
+
+    Korthikanti et al. 2022, 4: 2 s b h bytes a layer at 16 bits, and all of the layer in hand.
+    """
+    inputs = length * batch_size * architecture.hidden * number_bytes(precision)
+    every_layer = activation_bytes(architecture, batch_size, length, precision)
+    return architecture.layers * inputs + every_layer // architecture.layers
+
+
+def copied_weight_bytes(n_weights: int, precision: Precision) -> int:
+    """Bytes of the 16-bit copies of 32-bit weights that torch.autocast keeps during a step."""
+    return 0 if number_bytes(precision) == FULL_PRECISION_BYTES else 2 * n_weights
 
 
 def epochs_for(n_train: int, *, ample: float, most: float, ample_rows: int) -> float:

@@ -11,6 +11,7 @@ from zenml_ftvr.approaches import (
     NEURAL_LOOP,
     WARMUP_SHARE,
     WEIGHT_DECAY,
+    Architecture,
     TrainingFacts,
     resolve,
 )
@@ -56,7 +57,7 @@ class PlanBasis:
 
 
 def training_facts(
-    profile: DataProfile, task: TextClassification, n_layers: int | None = None
+    profile: DataProfile, task: TextClassification, architecture: Architecture | None = None
 ) -> TrainingFacts:
     """What default hyperparameters follow from, read off the profile."""
     words = max(profile.words.mean, profile.characters.mean / CHARACTERS_PER_WORD)
@@ -66,7 +67,8 @@ def training_facts(
         n_test=profile.n_test,
         n_classes=profile.n_classes,
         n_words=round(profile.n_train * min(words, task.max_length)),
-        n_layers=n_layers,
+        n_layers=None if architecture is None else architecture.layers,
+        architecture=architecture,
     )
 
 
@@ -76,16 +78,16 @@ def plan_basis(
     source: ModelSource | None,
     model_fingerprint: str | None,
     seed: int,
-    n_layers: int | None = None,
+    architecture: Architecture | None = None,
 ) -> PlanBasis:
-    """The basis that a profile gives; `n_layers` is of the base model."""
+    """The basis that a profile gives; `architecture` is of the base model."""
     return PlanBasis(
         task=task,
         source=source,
         model_fingerprint=model_fingerprint,
         data_fingerprint=profile.fingerprint,
         labels=tuple(count.label for count in profile.classes),
-        facts=training_facts(profile, task, n_layers),
+        facts=training_facts(profile, task, architecture),
         seed=seed,
     )
 

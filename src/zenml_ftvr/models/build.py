@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from zenml_ftvr.approaches import lora, scratch
+from zenml_ftvr.approaches import scratch
 from zenml_ftvr.errors import ModelError
+from zenml_ftvr.models.adapters import base_options, n_weights, with_adapters
 from zenml_ftvr.models.prefix import freeze_below
-from zenml_ftvr.models.pretrained import HEAD_NAMES, load_base
-from zenml_ftvr.models.quiet import quiet
+from zenml_ftvr.models.pretrained import load_base
 from zenml_ftvr.models.resolve import ResolvedModel, load_tokenizer
 from zenml_ftvr.values import Full, Lora, Partial, Scratch, TrainingPlan
 
@@ -32,7 +32,7 @@ class Trainable:
 
     @property
     def n_params(self) -> int:
-        return sum(parameter.numel() for parameter in self.model.parameters())
+        return sum(map(n_weights, self.model.parameters()))
 
     @property
     def n_trainable(self) -> int:
@@ -57,7 +57,8 @@ def build(plan: TrainingPlan, base: ResolvedModel | None, texts: Sequence[str]) 
             n_frozen = freeze_below(whole.model, approach.layers or 1)
             return dataclasses.replace(whole, n_frozen=n_frozen)
         case Lora() as approach:
-            return _with_adapters(_pretrained(plan, _required(plan, base)), approach)
+            options = base_options(approach)
+            return with_adapters(_pretrained(plan, _required(plan, base), options), approach)
         case Scratch() as approach:
             return _from_nothing(plan, approach, texts)
         case _:
@@ -78,37 +79,17 @@ def _label_maps(labels: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _pretrained(plan: TrainingPlan, base: ResolvedModel) -> Trainable:
+def _pretrained(
+    plan: TrainingPlan, base: ResolvedModel, options: dict[str, Any] | None = None
+) -> Trainable:
     from transformers import AutoModelForSequenceClassification
 
-    model = load_base(AutoModelForSequenceClassification, base.folder, **_label_maps(plan.labels))
+    options = {**_label_maps(plan.labels), **(options or {})}
+    model = load_base(AutoModelForSequenceClassification, base.folder, **options)
     tokenizer = load_tokenizer(base.folder)
     if model.config.pad_token_id is None:
         model.config.pad_token_id = tokenizer.pad_token_id
     return Trainable(model=model, tokenizer=tokenizer)
-
-
-def _with_adapters(trainable: Trainable, approach: Lora) -> Trainable:
-    from peft import LoraConfig, TaskType, get_peft_model
-
-    rank = approach.rank or lora.RANK
-    heads = [name for name in HEAD_NAMES if hasattr(trainable.model, name)]
-    if not heads:
-        raise ModelError(
-            f"no classification head found in {type(trainable.model).__name__} (looked for "
-            f"{', '.join(HEAD_NAMES)}): its LoRA adapter would be saved without one. Use 'full'."
-        )
-    config = LoraConfig(
-        task_type=TaskType.SEQ_CLS,
-        r=rank,
-        lora_alpha=lora.ALPHA_PER_RANK * rank,
-        lora_dropout=lora.DROPOUT,
-        target_modules="all-linear",
-        modules_to_save=heads,  # PEFT loses a head that is not named here
-    )
-    with quiet():
-        model = get_peft_model(trainable.model, config)
-    return Trainable(model=model, tokenizer=trainable.tokenizer)
 
 
 def train_tokenizer(

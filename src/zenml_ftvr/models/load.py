@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from zenml_ftvr.values import Kind
 
-__all__ = ["LoadedModel", "Prediction", "load"]
+__all__ = ["LoadedModel", "Prediction", "load", "load_classifier", "with_base"]
 
 BATCH_SIZE = 32  # texts a forward pass; no gradients are kept
 OnBatch = Callable[[int, int], None]
@@ -187,7 +187,8 @@ class _ClassifierScorer:
         device = _device()
         self._max_length = manifest.max_length
         self._tokenizer = load_tokenizer(folder)
-        model = _with_base(folder, manifest) if manifest.kind == "lora" else _classifier(folder)
+        adapters = manifest.weights == "adapters"
+        model = with_base(folder, manifest) if adapters else load_classifier(folder)
         self._model = model.to(device).eval()
 
     def logits(self, texts: Sequence[str], on_batch: OnBatch | None) -> npt.NDArray[np.float32]:
@@ -209,13 +210,15 @@ class _ClassifierScorer:
         return result
 
 
-def _classifier(folder: Path) -> Any:
+def load_classifier(folder: Path) -> Any:
+    """A whole classifier in 32 bits."""
     from transformers import AutoModelForSequenceClassification
 
     return load_whole(AutoModelForSequenceClassification, folder)
 
 
-def _with_base(folder: Path, manifest: Manifest) -> Any:
+def with_base(folder: Path, manifest: Manifest) -> Any:
+    """The adapters of a folder in their base model, in 32 bits."""
     from peft import PeftModel
     from transformers import AutoModelForSequenceClassification
 

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from zenml_ftvr.errors import TrainingError
-from zenml_ftvr.models import ResolvedModel, Trainable, build, quiet
+from zenml_ftvr.models import (
+    ResolvedModel,
+    Trainable,
+    build,
+    quiet,
+    this_device,
+    training_precision,
+)
 from zenml_ftvr.tasks.text_classification import (
     METRICS,
     ClassificationRows,
@@ -18,7 +25,9 @@ from zenml_ftvr.tasks.text_classification import (
     encode,
     score,
 )
+from zenml_ftvr.train.optimizers import optimizer_for
 from zenml_ftvr.train.progress import Progress
+from zenml_ftvr.train.settle import make_ready
 from zenml_ftvr.values import CurvePoint, TrainingPlan
 
 if TYPE_CHECKING:
@@ -69,9 +78,11 @@ def prepare(plan: TrainingPlan, dataset: Dataset, base: ResolvedModel | None) ->
         ids = encode(trainable.tokenizer, of.texts, plan.task.max_length)
         return ClassificationRows(ids, dataset.label_ids(of))
 
+    train = rows(dataset.train)
+    make_ready(plan, trainable, base, train.input_ids, dataset.label_ids(dataset.train))
     return Prepared(
         trainable=trainable,
-        train=rows(dataset.train),
+        train=train,
         validation=rows(dataset.validation),
         collate=collator(trainable.tokenizer),
     )
@@ -92,6 +103,8 @@ def trainer_for(
     """
     from transformers import Trainer, TrainingArguments
 
+    device = this_device()
+    precision = training_precision(plan.approach, device)
     arguments = TrainingArguments(
         output_dir=str(work_folder),
         max_steps=plan.max_steps,
@@ -118,6 +131,9 @@ def trainer_for(
         report_to=[],
         disable_tqdm=True,
         dataloader_pin_memory=False,
+        bf16=precision == "bf16",
+        fp16=precision == "fp16",
+        use_cpu=device.kind == "cpu",
         remove_unused_columns=False,  # rows hold what their batches need, and no more
     )
 
@@ -133,6 +149,7 @@ def trainer_for(
         data_collator=prepared.collate,
         compute_metrics=compute_metrics,
         callbacks=callbacks,
+        optimizers=(optimizer_for(plan, prepared.trainable.model), None),
     )
     # The curve and the progress lines show what these would print.
     from transformers.trainer_callback import PrinterCallback

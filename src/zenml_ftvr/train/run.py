@@ -17,10 +17,12 @@ from zenml_ftvr.models import (
     cached_features,
     folder_bytes,
     load_encoder,
+    require,
     resolve,
     save_baseline,
     save_head,
     save_trainable,
+    this_device,
 )
 from zenml_ftvr.report import model_card
 from zenml_ftvr.tasks.text_classification import METRICS, score
@@ -76,6 +78,7 @@ def run_plan(
         )
     from safetensors import SafetensorError
 
+    require(plan.approach, this_device())
     started = time.monotonic()
     base = _base_of(plan)
     try:

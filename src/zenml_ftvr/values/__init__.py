@@ -11,7 +11,9 @@ from zenml_ftvr.values.approach import (
     Kind,
     Lora,
     Partial,
+    Precision,
     Scratch,
+    Start,
     TextClassification,
 )
 from zenml_ftvr.values.budget import Budget, Hardware, Ledger, LedgerEntry
@@ -80,6 +82,7 @@ __all__ = [
     "ModelSource",
     "PairedDifference",
     "Partial",
+    "Precision",
     "Quantiles",
     "RankedArm",
     "Recommendation",
@@ -87,6 +90,7 @@ __all__ = [
     "Score",
     "Scratch",
     "ScreeningEvidence",
+    "Start",
     "TextClassification",
     "TokenProfile",
     "TrackedRun",

@@ -19,12 +19,23 @@ __all__ = [
     "Kind",
     "Lora",
     "Partial",
+    "Precision",
     "Scratch",
+    "Start",
     "TextClassification",
 ]
 
 Kind: TypeAlias = Literal["baseline", "head", "contrastive", "partial", "full", "lora", "scratch"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
+"""Bits that layers compute with; weights and optimiser keep 32. `auto`: what the device does fast
+and safely."""
+
+Start: TypeAlias = Literal["random_head", "solved_head"]
+"""What the last layer starts from: random weights, or logistic regression on the features that it
+sees before any training (linear probing, then fine-tuning: Kumar et al. 2022, arXiv 2202.10054)."""
 
 
 def _require_positive(owner: str, **values: float | None) -> None:
@@ -95,6 +106,8 @@ class Partial(UserWritten):
     batch_size: int | None = None
     layers: int | None = None
     """How many of the last layers are trained."""
+    precision: Precision = "auto"
+    start: Start = "random_head"
 
     def __post_init__(self) -> None:
         _require_positive(
@@ -114,6 +127,17 @@ class Full(UserWritten):
     learning_rate: float | None = None
     epochs: float | None = None
     batch_size: int | None = None
+    layer_decay: float = 1.0
+    """Each layer's learning rate is that of the layer above it times this; 1 gives all the same.
+    Howard & Ruder 2018, arXiv 1801.06146, 3.2 use 1/2.6; Clark et al. 2020, arXiv 2003.10555, 0.8
+    and 0.9."""
+    optimiser: Literal["adamw", "adamw_8bit"] = "adamw"
+    """`adamw_8bit` keeps Adam's moments in a byte each: CUDA only, with the extra `cuda`."""
+    gradient_checkpointing: Literal["auto", "always", "never"] = "auto"
+    """Compute activations again in the backward pass instead of keeping them: a third more time,
+    equal weights. `auto`: where they would not fit into memory."""
+    precision: Precision = "auto"
+    start: Start = "random_head"
 
     def __post_init__(self) -> None:
         _require_positive(
@@ -122,6 +146,11 @@ class Full(UserWritten):
             epochs=self.epochs,
             batch_size=self.batch_size,
         )
+        if not 0 < self.layer_decay <= 1:
+            raise ConfigurationError(
+                f"Full.layer_decay is {self.layer_decay}; it must be above 0 and at most 1, which "
+                f"gives every layer the same learning rate."
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +162,19 @@ class Lora(UserWritten):
     epochs: float | None = None
     batch_size: int | None = None
     rank: int | None = None
+    variant: Literal["lora", "dora", "rslora"] = "lora"
+    """`dora` learns the length of each weight column apart from its direction (Liu et al. 2024,
+    arXiv 2402.09353); `rslora` scales by the root of the rank (Kalajdzievski 2023, arXiv
+    2312.03732)."""
+    plus_ratio: float = 1.0
+    """How many times faster the B matrices learn than the A matrices: LoRA+, Hayou et al. 2024,
+    arXiv 2402.12354, who find 16 good where the rate is then halved. 1 is plain LoRA."""
+    quantise: Literal["nothing", "4bit"] = "nothing"
+    """`4bit` holds the frozen base in 4 bits (QLoRA): CUDA only, with the extra `cuda`."""
+    gradient_checkpointing: Literal["auto", "always", "never"] = "auto"
+    """As in `Full`."""
+    precision: Precision = "auto"
+    start: Start = "random_head"
 
     def __post_init__(self) -> None:
         _require_positive(
@@ -142,6 +184,10 @@ class Lora(UserWritten):
             batch_size=self.batch_size,
             rank=self.rank,
         )
+        if not self.plus_ratio >= 1:
+            raise ConfigurationError(
+                f"Lora.plus_ratio is {self.plus_ratio}; it must be at least 1, which is plain LoRA."
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +201,7 @@ class Scratch(UserWritten):
     depth: int | None = None
     """Layers; width, heads and feed-forward size follow from it."""
     vocabulary_size: int | None = None
+    precision: Precision = "auto"
 
     def __post_init__(self) -> None:
         _require_positive(
