@@ -47,7 +47,7 @@ def start_from_solved_head(
         raise ConfigurationError(
             "start is 'solved_head', which needs one label a row. Use 'random_head'."
         )
-    features = head_inputs(trainable, ids)
+    features = head_inputs(trainable, ids, seed)
     groups = [hashlib.sha256(repr(row).encode()).hexdigest() for row in ids]  # equal rows together
     c = choose_head_c(features, label_ids, groups, seed)
     layer = last_linear(trainable, ids[0])
@@ -87,13 +87,16 @@ def last_linear(trainable: Trainable, row: list[int]) -> Any:
     return called[-1]
 
 
-def head_inputs(trainable: Trainable, ids: Sequence[list[int]]) -> Array:
-    """What the last linear layer sees of each row, [rows, width], the model as it is.
+def head_inputs(trainable: Trainable, ids: Sequence[list[int]], seed: int) -> Array:
+    """What the last linear layer sees of each row in a training step, [rows, width].
 
-    A decoder asks its last layer about every token and pools one of the answers: that token's
-    features are meant.
+    With the dropout of training, drawn from `seed`: pretrained features can hardly differ beside
+    how large they are, and a head that tells such apart to the last digit answers wildly where one
+    is dropped. A decoder asks its last layer about every token and pools one of the answers: that
+    token's features are meant.
     """
     import numpy as np
+    import torch
 
     layer = last_linear(trainable, ids[0])
     seen: list[Any] = []
@@ -102,34 +105,34 @@ def head_inputs(trainable: Trainable, ids: Sequence[list[int]]) -> Array:
     )
     features = np.empty((len(ids), layer.in_features), dtype=np.float32)
     order = sorted(range(len(ids)), key=lambda index: len(ids[index]), reverse=True)
+    was_training = trainable.model.training
+    trainable.model.train()
     try:
-        for start in range(0, len(order), BATCH_SIZE):
-            chunk = order[start : start + BATCH_SIZE]
-            logits = _answers(trainable, [ids[index] for index in chunk])
-            inputs, answers = seen.pop()
-            if inputs.ndim == 3:
-                inputs = _pooled(inputs, answers, logits)
-            features[chunk] = inputs.float().cpu().numpy()
+        with torch.random.fork_rng():  # what is drawn later does not depend on the start
+            torch.manual_seed(seed)
+            for start in range(0, len(order), BATCH_SIZE):
+                chunk = order[start : start + BATCH_SIZE]
+                logits = _answers(trainable, [ids[index] for index in chunk])
+                inputs, answers = seen.pop()
+                if inputs.ndim == 3:
+                    inputs = _pooled(inputs, answers, logits)
+                features[chunk] = inputs.float().cpu().numpy()
     finally:
         hook.remove()
+        trainable.model.train(was_training)
     return features
 
 
 def _answers(trainable: Trainable, ids: Sequence[list[int]]) -> Any:
-    """Logits [rows, classes] of a batch, without dropout and without gradients."""
+    """Logits [rows, classes] of a batch, without gradients, in the mode that the model is in."""
     import torch
 
     model, device = trainable.model, this_device().kind
     if model.device.type != device:
         model.to(device)
     batch = trainable.tokenizer.pad({"input_ids": list(ids)}, return_tensors="pt")
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            return model(**batch.to(model.device)).logits
-    finally:
-        model.train(was_training)
+    with torch.inference_mode():
+        return model(**batch.to(model.device)).logits
 
 
 def _pooled(inputs: Any, answers: Any, logits: Any) -> Any:
