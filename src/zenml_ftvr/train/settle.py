@@ -59,4 +59,4 @@ def make_ready(
     architecture = None if base is None else base.architecture
     match settled(plan.approach, architecture, max(map(len, ids)), detect()):
         case Full(gradient_checkpointing="always") | Lora(gradient_checkpointing="always"):
-            trainable.model.gradient_checkpointing_enable({"use_reentrant": False})
+            trainable.model.activation_checkpointing_enable()

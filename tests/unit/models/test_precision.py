@@ -180,12 +180,19 @@ def test_in_bf16_too_equal_plans_give_equal_weights(
     assert not all(torch.equal(tensor, plain[name]) for name, tensor in first.items())
 
 
+@pytest.mark.parametrize("kind", ["partial", "full"])
 def test_what_was_trained_in_bf16_is_saved_and_used_in_32_bits(
-    plan_of: Callable[..., TrainingPlan], dataset: Dataset, hardware: Hardware, tmp_path: Path
+    kind: Kind,
+    learns: dict[Kind, Approach],
+    plan_of: Callable[..., TrainingPlan],
+    dataset: Dataset,
+    hardware: Hardware,
+    tmp_path: Path,
 ) -> None:
     from safetensors.torch import load_file
 
-    plan = plan_of(Full(learning_rate=3e-3, precision="bf16"), max_steps=40, eval_every_steps=40)
+    approach = dataclasses.replace(learns[kind], precision="bf16")  # type: ignore[call-arg]
+    plan = plan_of(approach, max_steps=40, eval_every_steps=40)
     trained = run_plan(plan, dataset, tmp_path / "model", hardware)
     stored = load_file(tmp_path / "model" / "model.safetensors")
     assert {tensor.dtype for tensor in stored.values()} == {torch.float32}
