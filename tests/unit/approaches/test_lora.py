@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from zenml_ftvr.approaches import Architecture, TrainingFacts, lora, memory_bytes, resolve
 from zenml_ftvr.errors import ConfigurationError
 from zenml_ftvr.models import build
 from zenml_ftvr.models import resolve as resolve_base
-from zenml_ftvr.values import Lora, ModelSource, TrainingPlan
+from zenml_ftvr.values import Approach, Lora, ModelSource, TrainingPlan
 
 MINILM = Architecture(
     layers=6,
@@ -127,6 +128,21 @@ def test_b_matrices_never_learn_slower() -> None:
         Lora(plus_ratio=0.5)
     with pytest.raises(ConfigurationError, match="plus_ratio is nan"):
         Lora(plus_ratio=float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("knob", "value"), [("variant", "qlora"), ("quantise", "8bit"), ("precision", "fp8")]
+)
+def test_a_knob_that_is_set_to_what_it_has_not_is_named(knob: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"Lora\.{knob}.*'{value}'"):
+        TypeAdapter(Lora).validate_python({knob: value})
+
+
+def test_the_knobs_survive_json() -> None:
+    adapter: TypeAdapter[Approach] = TypeAdapter(Approach)
+    mine = Lora(variant="dora", quantise="4bit", precision="bf16", start="solved_head")
+    assert adapter.validate_json(adapter.dump_json(mine)) == mine
+    assert adapter.validate_python({"kind": "lora", "rank": 4}) == Lora(rank=4)  # as before
 
 
 def test_checkpointing_makes_the_forward_pass_again() -> None:
