@@ -87,8 +87,8 @@ def profile_dataset(dataset: Dataset, base: ResolvedModel | None, request: Reque
 def basis_for(profile: DataProfile, base: ResolvedModel | None, request: Request) -> PlanBasis:
     """What the plans of all arms of one request share."""
     source, fingerprint = (None, None) if base is None else (base.source, base.fingerprint)
-    n_layers = None if base is None else base.architecture.layers
-    return plan_basis(profile, request.task, source, fingerprint, request.seed, n_layers)
+    architecture = None if base is None else base.architecture
+    return plan_basis(profile, request.task, source, fingerprint, request.seed, architecture)
 
 
 def calibrate_arms(

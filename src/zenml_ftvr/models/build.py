@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zenml_ftvr.approaches import lora, most_tokens, scratch
+from zenml_ftvr.approaches import most_tokens, scratch
 from zenml_ftvr.errors import ModelError
+from zenml_ftvr.models.adapters import base_options, n_weights, with_adapters
 from zenml_ftvr.models.from_nothing import model_from_nothing
 from zenml_ftvr.models.heads import auto_class
 from zenml_ftvr.models.prefix import freeze_below
-from zenml_ftvr.models.pretrained import HEAD_NAMES, load_base
-from zenml_ftvr.models.quiet import quiet
+from zenml_ftvr.models.pretrained import load_base
 from zenml_ftvr.models.resolve import ResolvedModel, load_tokenizer
 from zenml_ftvr.models.tokenizers import train_tokenizer
 from zenml_ftvr.tasks import TargetScale, Work, make_work
@@ -33,7 +33,7 @@ class Trainable:
 
     @property
     def n_params(self) -> int:
-        return sum(parameter.numel() for parameter in self.model.parameters())
+        return sum(map(n_weights, self.model.parameters()))
 
     @property
     def n_trainable(self) -> int:
@@ -59,7 +59,8 @@ def build(plan: TrainingPlan, base: ResolvedModel | None, texts: Sequence[str]) 
             n_frozen = freeze_below(whole.model, approach.layers or 1)
             return dataclasses.replace(whole, n_frozen=n_frozen)
         case Lora() as approach:
-            return _with_adapters(_pretrained(work, _required(plan, base)), approach)
+            options = base_options(approach)
+            return with_adapters(_pretrained(work, _required(plan, base), options), approach, work)
         case Scratch() as approach:
             return _from_nothing(plan, work, approach, texts)
         case _:
@@ -72,35 +73,15 @@ def _required(plan: TrainingPlan, base: ResolvedModel | None) -> ResolvedModel:
     return base
 
 
-def _pretrained(work: Work, base: ResolvedModel) -> Trainable:
-    model = load_base(auto_class(work.head), base.folder, **work.model_settings())
+def _pretrained(
+    work: Work, base: ResolvedModel, options: dict[str, Any] | None = None
+) -> Trainable:
+    settings = {**work.model_settings(), **(options or {})}
+    model = load_base(auto_class(work.head), base.folder, **settings)
     tokenizer = load_tokenizer(base.folder)
     if model.config.pad_token_id is None:
         model.config.pad_token_id = tokenizer.pad_token_id
     return Trainable(model=model, tokenizer=tokenizer)
-
-
-def _with_adapters(trainable: Trainable, approach: Lora) -> Trainable:
-    from peft import LoraConfig, TaskType, get_peft_model
-
-    rank = approach.rank or lora.RANK
-    heads = [name for name in HEAD_NAMES if hasattr(trainable.model, name)]
-    if not heads:
-        raise ModelError(
-            f"no classification head found in {type(trainable.model).__name__} (looked for "
-            f"{', '.join(HEAD_NAMES)}): its LoRA adapter would be saved without one. Use 'full'."
-        )
-    config = LoraConfig(
-        task_type=TaskType.SEQ_CLS,
-        r=rank,
-        lora_alpha=lora.ALPHA_PER_RANK * rank,
-        lora_dropout=lora.DROPOUT,
-        target_modules="all-linear",
-        modules_to_save=heads,  # PEFT loses a head that is not named here
-    )
-    with quiet():
-        model = get_peft_model(trainable.model, config)
-    return Trainable(model=model, tokenizer=trainable.tokenizer)
 
 
 def _from_nothing(

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any, Literal, assert_never
 
 from zenml_ftvr.approaches import most_tokens
 from zenml_ftvr.errors import ModelError
@@ -53,6 +53,8 @@ class Manifest:
     base: ModelSource | None
     """For `lora`: where to find the base that the adapters belong to."""
     base_fingerprint: str | None
+    weights: Literal["whole", "adapters"]
+    """Whether the folder holds all of the model, or of `lora` the adapters and the head alone."""
 
 
 def _write_manifest(plan: TrainingPlan, work: Work, folder: Path) -> None:
@@ -91,6 +93,8 @@ def read_manifest(folder: Path) -> Manifest:
                 f"zenml-ftvr reads version {SCHEMA_VERSION} and {', '.join(KINDS)}. Upgrade it."
             )
         base = content["base"]
+        # Written by merging; a folder that does not say holds what training its kind leaves.
+        weights = content.get("weights", "adapters" if kind == "lora" else "whole")
         return Manifest(
             kind=kind,
             labels=tuple(content["labels"]),
@@ -99,6 +103,7 @@ def read_manifest(folder: Path) -> Manifest:
             plan_fingerprint=content["plan_fingerprint"],
             base=None if base is None else ModelSource(**base),
             base_fingerprint=content["base_fingerprint"],
+            weights=weights,
         )
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise ModelError(

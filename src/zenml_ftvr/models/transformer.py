@@ -14,17 +14,18 @@ from zenml_ftvr.models.quiet import quiet
 from zenml_ftvr.models.resolve import load_tokenizer, resolve
 from zenml_ftvr.tasks import Work
 
-__all__ = ["load_transformer"]
+__all__ = ["load_transformer", "with_base"]
 
 
 def load_transformer(folder: Path, manifest: Manifest, work: Work) -> Any:
     """The whole model; `ModelError` where weights are missing or the base model changed."""
-    if manifest.kind == "lora":
-        return _with_base(folder, manifest, work)
+    if manifest.weights == "adapters":
+        return with_base(folder, manifest, work)
     return load_whole(auto_class(work.head), folder)
 
 
-def _with_base(folder: Path, manifest: Manifest, work: Work) -> Any:
+def with_base(folder: Path, manifest: Manifest, work: Work) -> Any:
+    """The adapters of a folder in their base model, in 32 bits."""
     from peft import PeftModel
 
     if manifest.base is None:

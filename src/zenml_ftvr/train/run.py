@@ -19,10 +19,12 @@ from zenml_ftvr.models import (
     fit_baseline,
     folder_bytes,
     load_encoder,
+    require,
     resolve,
     save_baseline,
     save_head,
     save_trainable,
+    this_device,
 )
 from zenml_ftvr.report import model_card
 from zenml_ftvr.tasks import Outputs, RowWork, Work, score, work_for
@@ -86,6 +88,7 @@ def run_plan(
         )
     from safetensors import SafetensorError
 
+    require(plan.approach, this_device())
     started = time.monotonic()
     base = _base_of(plan)
     try:

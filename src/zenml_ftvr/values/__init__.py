@@ -13,7 +13,9 @@ from zenml_ftvr.values.approach import (
     Kind,
     Lora,
     Partial,
+    Precision,
     Scratch,
+    Start,
     TokenizerKind,
 )
 from zenml_ftvr.values.budget import Budget, Hardware, Ledger, LedgerEntry
@@ -99,6 +101,7 @@ __all__ = [
     "ModelSource",
     "PairedDifference",
     "Partial",
+    "Precision",
     "Quantiles",
     "RankedArm",
     "Recommendation",
@@ -107,6 +110,7 @@ __all__ = [
     "Scratch",
     "ScreeningEvidence",
     "Seq2Seq",
+    "Start",
     "Task",
     "TaskKind",
     "TextClassification",
