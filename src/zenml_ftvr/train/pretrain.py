@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +14,7 @@ from zenml_ftvr.approaches.pretraining import PRETRAIN_EPOCHS, pretraining_steps
 from zenml_ftvr.data import UnlabelledTexts, read_unlabelled
 from zenml_ftvr.errors import DataError, ModelError, TrainingError
 from zenml_ftvr.models import ResolvedModel, Trainable, quiet
+from zenml_ftvr.train.kept_body import keep_body, restore_body
 from zenml_ftvr.train.language import (
     IGNORED,
     LanguageRows,
@@ -68,6 +69,13 @@ class Pretrained:
     statements: tuple[str, ...]
     """What was read, left out and learnt, each a sentence."""
 
+    @classmethod
+    def from_record(cls, fields: Mapping[str, Any]) -> Pretrained:
+        """What `dataclasses.asdict` and JSON made of one."""
+        curve = tuple(CurvePoint(**point) for point in fields["curve"])
+        lists = {"curve": curve, "statements": tuple(fields["statements"])}
+        return cls(**{**fields, **lists})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LanguageModel:
@@ -88,7 +96,9 @@ def pretrained_body(
     """Train the body of `trainable` in place on the texts that the plan's approach names.
 
     Its head for the labels stays as it was built; of `lora` the adapters learn, and what they are
-    added to stays, so that they still belong to their base. None where no texts are named. Raises
+    added to stays, so that they still belong to their base. What was learnt is kept in
+    `work_folder`, and taken from there where the same plan and texts come again: a run that goes on
+    does not pretrain twice. None where no texts are named. Raises
     `DataError` for texts that cannot be used, `ModelError` for a model without a language head,
     `TrainingError` where the loss is lost.
     """
@@ -99,6 +109,9 @@ def pretrained_body(
             epochs = approach.pretrain_epochs or PRETRAIN_EPOCHS
         case _:
             return None
+    key = _key(plan, texts)
+    if (kept := restore_body(work_folder, key, trainable)) is not None:
+        return Pretrained.from_record(kept)
     began = time.monotonic()
     language = language_model(trainable, base)
     tokenizer, objective = trainable.tokenizer, language.objective
@@ -116,8 +129,7 @@ def pretrained_body(
         before = _loss(trainer.model, seen, vocabulary, objective)
         trainer.train()
         after = _loss(trainer.model, seen, vocabulary, objective)
-    what = {"masked": "masked", "causal": "next", "denoising": "restored"}[objective]
-    return Pretrained(
+    outcome = Pretrained(
         texts_fingerprint=texts.fingerprint,
         objective=objective,
         steps_done=trainer.state.global_step,
@@ -131,12 +143,29 @@ def pretrained_body(
             f"{trainer.state.global_step:,} of {steps:,} steps over {len(learnt_from):,} sequences "
             f"of at most {most_tokens(plan.task)} tokens, {epochs:.3g} epochs: worth "
             f"{worth_of_epochs(epochs):.3g} of fresh text (Muennighoff et al. 2023, eq. 5).",
-            f"The loss of a {what} token fell from {before:.3f} to {after:.3f} nats on "
-            f"{len(held_out):,} sequences held out."
-            if after < before
-            else f"The loss of a {what} token did not fall ({before:.3f} to {after:.3f} nats on "
-            f"{len(held_out):,} sequences held out): pretraining taught nothing.",
+            _learnt(objective, before, after, len(held_out)),
         ),
+    )
+    keep_body(work_folder, key, trainable, language.model, outcome)
+    return outcome
+
+
+def _key(plan: TrainingPlan, texts: UnlabelledTexts) -> str:
+    """All that decides what is learnt: bit for bit on one device and number of threads."""
+    import torch
+
+    where = "cuda" if torch.cuda.is_available() else "cpu"
+    return f"{plan.fingerprint} {texts.fingerprint} {where} {torch.get_num_threads()}"
+
+
+def _learnt(objective: Objective, before: float, after: float, n_held_out: int) -> str:
+    what = {"masked": "masked", "causal": "next", "denoising": "restored"}[objective]
+    held_out = f"on {n_held_out:,} sequences held out"
+    if after < before:
+        return f"The loss of a {what} token fell from {before:.3f} to {after:.3f} nats {held_out}."
+    return (
+        f"The loss of a {what} token did not fall ({before:.3f} to {after:.3f} nats {held_out}): "
+        f"pretraining taught nothing."
     )
 
 
