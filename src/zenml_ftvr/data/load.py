@@ -9,6 +9,7 @@ from typing import Any
 from zenml_ftvr.data.assign import splits_of
 from zenml_ftvr.data.checks import refuse_fatal
 from zenml_ftvr.data.corpora import CORPORA, read_corpus
+from zenml_ftvr.data.hub import read_hub
 from zenml_ftvr.data.memory import IN_MEMORY, InMemory, columns_in_memory
 from zenml_ftvr.data.read import Column, is_file_name, read_columns
 from zenml_ftvr.data.rows import Dataset, row_id_of
@@ -16,7 +17,6 @@ from zenml_ftvr.data.split import make_dataset
 from zenml_ftvr.errors import ConfigurationError, DataError
 from zenml_ftvr.values import DataSource
 from zenml_ftvr.values.data import SPLIT_COLUMNS
-from zenml_ftvr.values.written import name_or_guess
 
 __all__ = ["dataset_from", "load_dataset", "read_texts", "refuse_local_path"]
 
@@ -40,7 +40,7 @@ def load_dataset(source: DataSource) -> Dataset:
     if is_file_name(source.name):
         found = read_columns(source.name, _columns_of(source), source.encoding)
     else:
-        found = _read_hub(source, _columns_of(source))
+        found = read_hub(source, _columns_of(source))
     return _made_of(source, found)
 
 
@@ -183,45 +183,3 @@ def _label(value: Any) -> str | None:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return None
-
-
-def _read_hub(source: DataSource, columns: dict[str, str]) -> dict[str, Column]:
-    """The columns of a data set on the Hugging Face Hub."""
-    import datasets
-    import httpx
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
-    tried = (
-        f"data '{source.name}' was not found: it is no built-in corpus "
-        f"({', '.join(sorted(CORPORA))}) and no file here, and as a Hugging Face data set"
-    )
-    elsewhere = (
-        f"Files end in .csv, .tsv, .jsonl or .parquet.{name_or_guess(source.name, sorted(CORPORA))}"
-    )
-    try:
-        table = datasets.load_dataset(
-            source.name, source.subset, split=source.hub_split, revision=source.revision
-        )
-    except (datasets.exceptions.DatasetNotFoundError, HFValidationError) as error:
-        raise DataError(
-            f"{tried} it does not exist or is private ({error}). {elsewhere}"
-        ) from error
-    except datasets.exceptions.DatasetsError as error:
-        raise _unreadable_on_hub(source, error) from error
-    except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
-        raise DataError(
-            f"{tried} it cannot be reached ({type(error).__name__}). Check the name, the network "
-            f"and HF_HUB_OFFLINE. {elsewhere}"
-        ) from error
-    except (ValueError, RuntimeError) as error:
-        raise _unreadable_on_hub(source, error) from error
-    if len(table) == 0:
-        raise DataError(f"{source.name} holds no rows in its split '{source.hub_split}'.")
-    return columns_in_memory(source.name, table, columns)
-
-
-def _unreadable_on_hub(source: DataSource, error: Exception) -> DataError:
-    return DataError(
-        f"data '{source.name}' on the Hugging Face Hub: {error}. Set subset, hub_split or "
-        f"revision to one that it has."
-    )

@@ -81,8 +81,10 @@ def _label_maps(labels: Sequence[str]) -> dict[str, Any]:
 def _pretrained(plan: TrainingPlan, base: ResolvedModel) -> Trainable:
     from transformers import AutoModelForSequenceClassification
 
-    model = load_base(AutoModelForSequenceClassification, base.folder, **_label_maps(plan.labels))
-    tokenizer = load_tokenizer(base.folder)
+    allow = base.source.allow
+    labels = _label_maps(plan.labels)
+    model = load_base(AutoModelForSequenceClassification, base.folder, allow, **labels)
+    tokenizer = load_tokenizer(base.folder, allow)
     if model.config.pad_token_id is None:
         model.config.pad_token_id = tokenizer.pad_token_id
     return Trainable(model=model, tokenizer=tokenizer)

@@ -11,6 +11,7 @@ from zenml_ftvr.models.pretrained import load_base
 from zenml_ftvr.models.resolve import ResolvedModel, load_tokenizer
 from zenml_ftvr.models.store import RowStore, row_key, store_folder
 from zenml_ftvr.tasks.text_classification import encode
+from zenml_ftvr.values import Allowance
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,12 +66,14 @@ class Encoder:
         return pooled
 
 
-def load_encoder(folder: Path, max_length: int, device: str) -> Encoder:
-    """The encoder of a model folder, in evaluation mode."""
+def load_encoder(
+    folder: Path, max_length: int, device: str, allow: Sequence[Allowance] = ()
+) -> Encoder:
+    """The encoder of a model folder, in evaluation mode; `allow` is that of its `ModelSource`."""
     from transformers import AutoModel
 
-    model = load_base(AutoModel, folder).to(device).eval()
-    return Encoder(model, load_tokenizer(folder), max_length)
+    model = load_base(AutoModel, folder, allow).to(device).eval()
+    return Encoder(model, load_tokenizer(folder, allow), max_length)
 
 
 def cached_features(
@@ -86,12 +89,13 @@ def cached_features(
     """
     import numpy as np
 
-    ids = encode(load_tokenizer(base.folder), texts, max_length)
+    allow = base.source.allow
+    ids = encode(load_tokenizer(base.folder, allow), texts, max_length)
     keys = [row_key(row) for row in ids]
     store = RowStore(store_folder("features", FEATURES_VERSION, base.fingerprint, device))
     missing = store.missing(keys)
     if missing:
-        encoder = load_encoder(base.folder, max_length, device)
+        encoder = load_encoder(base.folder, max_length, device, allow)
         features = encoder.features_of([ids[index] for index in missing], on_batch)
         rows = ((keys[index], features[place : place + 1]) for place, index in enumerate(missing))
         store.add(rows, features.shape[1])

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from zenml_ftvr.models.resolve import ResolvedModel
 
 __all__ = [
+    "ADAPTER_FILE",
     "BASELINE_FILE",
     "HEAD_FILE",
     "MANIFEST_FILE",
@@ -36,6 +37,7 @@ __all__ = [
 MANIFEST_FILE = "ftvr.json"
 BASELINE_FILE = "baseline.skops"
 HEAD_FILE = "head.safetensors"
+ADAPTER_FILE = "adapter_model.safetensors"  # PEFT's name
 SCHEMA_VERSION = 1
 
 
@@ -91,13 +93,17 @@ def read_manifest(folder: Path) -> Manifest:
             labels=tuple(content["labels"]),
             max_length=content["max_length"],
             plan_fingerprint=content["plan_fingerprint"],
-            base=None if base is None else ModelSource(**base),
+            base=None if base is None else _source(base),
             base_fingerprint=content["base_fingerprint"],
         )
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise ModelError(
             f"{path} is damaged ({error!r}). Train or copy the model again."
         ) from error
+
+
+def _source(content: dict[str, Any]) -> ModelSource:
+    return ModelSource(**{**content, "allow": tuple(content.get("allow", ()))})
 
 
 def save_baseline(pipeline: Any, plan: TrainingPlan, folder: Path) -> None:

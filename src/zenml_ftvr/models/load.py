@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +12,13 @@ from zipfile import BadZipFile
 
 from zenml_ftvr.errors import DataError, ModelError
 from zenml_ftvr.models.features import Encoder, load_encoder
-from zenml_ftvr.models.folder import BASELINE_FILE, HEAD_FILE, Manifest, read_manifest
+from zenml_ftvr.models.folder import ADAPTER_FILE, BASELINE_FILE, HEAD_FILE, Manifest, read_manifest
 from zenml_ftvr.models.pretrained import load_base, load_whole
 from zenml_ftvr.models.quiet import quiet
 from zenml_ftvr.models.resolve import load_tokenizer, resolve
 from zenml_ftvr.tasks.text_classification import encode
+from zenml_ftvr.values import Allowance
+from zenml_ftvr.values.written import user_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,12 +111,26 @@ def _text_of(row: str | Mapping[str, Any], index: int) -> str:
     return text
 
 
-def load(path: str | Path) -> LoadedModel:
-    """Load the folder of a trained model; `ModelError` says what is missing and what to do."""
+def load(path: str | Path, allow: Sequence[Allowance] = ()) -> LoadedModel:
+    """Load the folder of a trained model; `ModelError` says what is missing and what to do.
+
+    `allow` is for a model whose base has code or pickled weights of its own (`ModelSource.allow`).
+    What the folder says was allowed when it was trained counts for nothing here: whoever made it
+    wrote that.
+    """
     from safetensors import SafetensorError
 
-    folder = Path(path).expanduser()
+    folder = user_path(str(path))
     manifest = read_manifest(folder)
+    if manifest.base is not None:
+        asked, base = manifest.base.allow, dataclasses.replace(manifest.base, allow=tuple(allow))
+        manifest = dataclasses.replace(manifest, base=base)
+        if "remote_code" in asked and "remote_code" not in allow:
+            raise ModelError(
+                f"{folder} was trained on '{base.name}', whose own Python files run when it is "
+                f"loaded. If you trust whoever made the folder, load it with "
+                f'allow=["remote_code"].'
+            )
     try:
         return LoadedModel(manifest, _scorer(folder, manifest))
     except (OSError, ValueError, SafetensorError, BadZipFile) as error:
@@ -174,7 +191,9 @@ class _HeadScorer:
 
         arrays = load_file(folder / HEAD_FILE)
         self._weight, self._bias = arrays["weight"], arrays["bias"]
-        self._encoder: Encoder = load_encoder(folder, manifest.max_length, _device())
+        self._encoder: Encoder = load_encoder(
+            folder, manifest.max_length, _device(), _allowed_code(manifest)
+        )
 
     def logits(self, texts: Sequence[str], on_batch: OnBatch | None) -> npt.NDArray[np.float32]:
         features = self._encoder.features(texts, on_batch)
@@ -186,8 +205,9 @@ class _ClassifierScorer:
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         device = _device()
         self._max_length = manifest.max_length
-        self._tokenizer = load_tokenizer(folder)
-        model = _with_base(folder, manifest) if manifest.kind == "lora" else _classifier(folder)
+        self._tokenizer = load_tokenizer(folder, _allowed_code(manifest))
+        load_model = _with_base if manifest.kind == "lora" else _classifier
+        model = load_model(folder, manifest)
         self._model = model.to(device).eval()
 
     def logits(self, texts: Sequence[str], on_batch: OnBatch | None) -> npt.NDArray[np.float32]:
@@ -209,10 +229,16 @@ class _ClassifierScorer:
         return result
 
 
-def _classifier(folder: Path) -> Any:
+def _allowed_code(manifest: Manifest) -> list[Allowance]:
+    """What may be loaded of the trained model's own folder: it has no pickled weights."""
+    allow = () if manifest.base is None else manifest.base.allow
+    return [one for one in allow if one == "remote_code"]
+
+
+def _classifier(folder: Path, manifest: Manifest) -> Any:
     from transformers import AutoModelForSequenceClassification
 
-    return load_whole(AutoModelForSequenceClassification, folder)
+    return load_whole(AutoModelForSequenceClassification, folder, _allowed_code(manifest))
 
 
 def _with_base(folder: Path, manifest: Manifest) -> Any:
@@ -221,6 +247,8 @@ def _with_base(folder: Path, manifest: Manifest) -> Any:
 
     if manifest.base is None:
         raise ModelError(f"{folder} is a LoRA adapter whose manifest names no base model.")
+    if not (folder / ADAPTER_FILE).is_file():  # PEFT would take pickled ones in its place
+        raise ModelError(f"{folder} has no {ADAPTER_FILE}. Copy or train the model again.")
     base = resolve(manifest.base)
     if base.fingerprint != manifest.base_fingerprint:
         raise ModelError(
@@ -231,8 +259,9 @@ def _with_base(folder: Path, manifest: Manifest) -> Any:
     model = load_base(
         AutoModelForSequenceClassification,
         base.folder,
+        manifest.base.allow,
         num_labels=len(manifest.labels),
-        pad_token_id=load_tokenizer(folder).pad_token_id,
+        pad_token_id=load_tokenizer(folder, _allowed_code(manifest)).pad_token_id,
     )
     with quiet():
         warnings.filterwarnings("error", message="Found missing adapter keys")

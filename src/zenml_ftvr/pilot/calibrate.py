@@ -169,9 +169,13 @@ def _calibrate_head(
     if base is None:
         raise _NotCalibrated("it needs a base model, and none was given.")
     with peak_memory() as peak:
-        load_encoder(base.folder, plan.task.max_length, hardware.device)  # imports, and the disk
+        load_encoder(
+            base.folder, plan.task.max_length, hardware.device, base.source.allow
+        )  # imports, and the disk
         started = time.monotonic()
-        encoder = load_encoder(base.folder, plan.task.max_length, hardware.device)
+        encoder = load_encoder(
+            base.folder, plan.task.max_length, hardware.device, base.source.allow
+        )
         setup_seconds = time.monotonic() - started
         texts = sorted(dataset.train.texts, key=len)
         batches = _spread(len(texts), head.BATCH_SIZE)
@@ -286,7 +290,9 @@ def _calibrate_contrastive(
     clock = _stopwatch(plan, seconds_limit)
     with tempfile.TemporaryDirectory(prefix="ftvr-") as name, peak_memory() as peak:
         started = time.monotonic()
-        encoder = load_encoder(base.folder, plan.task.max_length, hardware.device)
+        encoder = load_encoder(
+            base.folder, plan.task.max_length, hardware.device, base.source.allow
+        )
         setup_seconds = time.monotonic() - started
         train_on_pairs(
             encoder.model,

@@ -9,12 +9,17 @@ from zenml_ftvr.values import TrainedModel
 __all__ = ["usage_lines"]
 
 
+def _allowed(model: TrainedModel) -> str:
+    """The argument without which a model whose base has its own code is not loaded."""
+    return f", allow={list(model.plan.allow)!r}" if model.plan.allow else ""
+
+
 def usage_lines(model: TrainedModel, path: str) -> tuple[str, str]:
     """Python lines for the model in folder `path`: with this package, and without it."""
     folder = repr(path)
     ours = (
         f"import zenml_ftvr\n\n"
-        f"model = zenml_ftvr.load({folder})\n"
+        f"model = zenml_ftvr.load({folder}{_allowed(model)})\n"
         f'for answer in model.predict(["a text", "another"]):\n'
         f"    print(answer.label, answer.probability)"
     )

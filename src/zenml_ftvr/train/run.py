@@ -228,7 +228,7 @@ def _train_head(
     trained_on, label_ids = features(dataset.train, "train"), dataset.label_ids(dataset.train)
     c = choose_head_c(trained_on, label_ids, dataset.train.row_ids, plan.seed)
     head = fit_head(trained_on, label_ids, len(plan.labels), c, plan.seed)
-    encoder = load_encoder(base.folder, plan.task.max_length, hardware.device)
+    encoder = load_encoder(base.folder, plan.task.max_length, hardware.device, base.source.allow)
     save_head(encoder, head.weight, head.bias, plan, folder)
     predicted = head.logits(features(dataset.validation, "validation")).argmax(axis=1)
     n_trainable = int(head.weight.size + head.bias.size)
@@ -249,7 +249,7 @@ def _train_contrastive(
     texts, label_ids = dataset.train.texts, dataset.label_ids(dataset.train)
     n_pairs = plan.max_steps * plan.batch_size
     pairs = make_pairs(label_ids, dataset.train.row_ids, n_pairs, plan.seed)
-    encoder = load_encoder(base.folder, plan.task.max_length, hardware.device)
+    encoder = load_encoder(base.folder, plan.task.max_length, hardware.device, base.source.allow)
     seen = Observations()
     state = train_on_pairs(
         encoder.model,

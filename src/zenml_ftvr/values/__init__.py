@@ -40,6 +40,7 @@ from zenml_ftvr.values.decision import (
 from zenml_ftvr.values.evaluation import Evaluation, LabelScore, ModelEvaluation
 from zenml_ftvr.values.request import Request
 from zenml_ftvr.values.training import (
+    Allowance,
     CurvePoint,
     ModelSource,
     TrackedRun,
@@ -51,6 +52,7 @@ from zenml_ftvr.values.training import (
 __all__ = [
     "ALL_APPROACHES",
     "KINDS",
+    "Allowance",
     "Approach",
     "ArmCalibration",
     "Baseline",

@@ -6,14 +6,15 @@ import hashlib
 import json
 import shlex
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from zenml_ftvr.errors import ConfigurationError
 from zenml_ftvr.values.approach import Approach, Kind, TextClassification
 from zenml_ftvr.values.budget import Ledger
-from zenml_ftvr.values.written import UserWritten
+from zenml_ftvr.values.written import UserWritten, name_or_guess
 
 __all__ = [
+    "Allowance",
     "CurvePoint",
     "ModelSource",
     "TrackedRun",
@@ -21,6 +22,10 @@ __all__ = [
     "TrainedModel",
     "TrainingPlan",
 ]
+
+
+Allowance = Literal["remote_code", "pickled_weights"]
+"""What of a model runs code that its author wrote, or was a way to: refused unless allowed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +38,24 @@ class ModelSource(UserWritten):
 
     name: str = "minilm"
     revision: str | None = None
-    """Commit, tag or branch; Hub models only."""
+    """Commit, tag or branch; Hub models only. Pin a commit where `allow` is not empty."""
+    allow: tuple[Allowance, ...] = ()
+    """What may be loaded of this one model that is refused of every other: `remote_code`, the
+    Python files beside its weights, which then run on this machine with your rights;
+    `pickled_weights`, weights as pytorch_model*.bin where it has no safetensors (read as tensors
+    only, so that code in them is refused even then)."""
 
     def __post_init__(self) -> None:
         if not self.name.strip():
             raise ConfigurationError(
                 "ModelSource.name is empty. Give 'minilm', a local folder, or a Hub id."
             )
+        known = list(get_args(Allowance))
+        for allowed in self.allow:
+            if allowed not in known:
+                raise ConfigurationError(
+                    f"ModelSource.allow holds '{allowed}'.{name_or_guess(str(allowed), known)}"
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +98,11 @@ class TrainingPlan:
     @property
     def kind(self) -> Kind:
         return self.approach.kind
+
+    @property
+    def allow(self) -> tuple[Allowance, ...]:
+        """What the user allowed of the base model that is refused of others."""
+        return () if self.model is None else self.model.allow
 
     @property
     def fingerprint(self) -> str:
