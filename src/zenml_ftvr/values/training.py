@@ -110,6 +110,8 @@ class TrainingPlan:
         fields = asdict(self)
         for name in ("wall_seconds", "predicted_hours", "reasons"):
             del fields[name]
+        if self.model is not None and not self.allow:  # as before there was anything to allow
+            del fields["model"]["allow"]
         text = json.dumps(fields, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

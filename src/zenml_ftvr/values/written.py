@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["UserWritten", "name_or_guess", "user_path"]
 
 
+UNPRINTED = ("Cc", "Cs")
+"""Unicode's control characters and surrogates: there by accident, or to forge a line of a log."""
+
+
 def name_or_guess(name: str, known: list[str]) -> str:
     """The sentence that ends an "unknown name" error: the nearest known name, and all of them."""
     close = difflib.get_close_matches(name, known, n=1)
@@ -25,6 +30,10 @@ def name_or_guess(name: str, known: list[str]) -> str:
 
 def user_path(name: str) -> Path:
     """The path that a user wrote, `~` expanded; `ConfigurationError` where it can be none."""
+    if any(unicodedata.category(letter) in UNPRINTED for letter in name):
+        raise ConfigurationError(
+            f"path {name!a:.80} holds a control character or half a character. Give another."
+        )
     try:
         path = Path(name).expanduser()
         path.exists()
@@ -38,8 +47,6 @@ def user_path(name: str) -> Path:
         raise ConfigurationError(
             f"path '{name:.80}' cannot be looked at: {error.strerror}. Give another."
         ) from error
-    if "\0" in name:
-        raise ConfigurationError(f"path {name!r:.80} holds a null character. Give another.")
     return path
 
 

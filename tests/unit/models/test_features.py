@@ -21,7 +21,7 @@ from zenml_ftvr.models import (
     load_encoder,
     resolve,
 )
-from zenml_ftvr.values import ModelSource
+from zenml_ftvr.values import Allowance, ModelSource
 
 FAMILIES = ("bert", "distilbert", "gpt2")
 
@@ -49,9 +49,11 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The `max_length` of every encoder that is loaded from now on."""
     seen: list[int] = []
 
-    def recording(folder: Path, max_length: int, device: str) -> features.Encoder:
+    def recording(
+        folder: Path, max_length: int, device: str, allow: Sequence[Allowance]
+    ) -> features.Encoder:
         seen.append(max_length)
-        return load_encoder(folder, max_length, device)
+        return load_encoder(folder, max_length, device, allow)
 
     monkeypatch.setattr(features, "load_encoder", recording)
     return seen
