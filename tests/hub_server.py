@@ -72,6 +72,8 @@ class HubServer:
         """Authorization headers that reached the host of the large files, where none belongs."""
         self.breaks_within: str | None = None
         """The end of a path, whose body breaks off; the server then takes no more connections."""
+        self.answers_only: int | None = None
+        """An HTTP status, such as 503, that every request gets while it is set."""
         self._port = 0
         self._server: http.server.ThreadingHTTPServer | None = None
         self.start()
@@ -153,6 +155,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length)
+        if hub.answers_only is not None:
+            self._error(hub.answers_only, None, "not now")
+            return
         path = urlsplit(self.path).path
         hub.asked.append(f"{self.command} {unquote(path)}")
         parts = path.strip("/").split("/")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def read_hub(source: DataSource, columns: dict[str, str]) -> dict[str, Column]:
             f"data '{source.name}': revision {source.revision!r:.80} is no name of a branch, tag "
             f"or commit. Look at those that it has on its page."
         )
-    commit = _commit_of(source)
+    asked = _ask(source)
     try:
         table = datasets.load_dataset(
             source.name, source.subset, split=source.hub_split, revision=source.revision
@@ -46,34 +47,50 @@ def read_hub(source: DataSource, columns: dict[str, str]) -> dict[str, Column]:
     except datasets.exceptions.DatasetsError as error:
         raise _unreadable(source, error) from error
     except (HTTPError, OSError) as error:
-        raise _not_had(source, error, why_not_had(error)) from error
+        # `datasets` makes "no connection" of a server's fault.
+        first = asked.fault
+        why = why_not_had(first if first is not None and refusal_in(first) else error)
+        raise _not_had(source, why) from error
     except (ValueError, RuntimeError) as error:
         raise _unreadable(source, error) from error
-    _refuse_another_commit(source, commit, table)
+    _refuse_another_commit(source, asked.commit, table)
     if len(table) == 0:
         raise DataError(f"{source.name} holds no rows in its split '{source.hub_split}'.")
     return columns_in_memory(source.name, table, columns)
 
 
-def _commit_of(source: DataSource) -> str | None:
-    """The commit that is asked for; None where the Hub cannot be asked and the cache knows none.
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the Hub, or without it the cache, says about a revision."""
+
+    commit: str | None
+    """None where neither knows."""
+    fault: Exception | None
+    """Why the Hub did not say."""
+
+
+def _ask(source: DataSource) -> _Asked:
+    """Ask which commit is meant, and raise `DataError` where the Hub refuses.
 
     Without this question, `datasets` answers a refusal with whatever is in its cache.
     """
+    from datasets import config
     from httpx2 import HTTPError
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HFValidationError
 
     try:
-        about = HfApi().dataset_info(source.name, revision=source.revision, timeout=ANSWER_SECONDS)
+        about = HfApi(config.HF_ENDPOINT).dataset_info(
+            source.name, revision=source.revision, timeout=ANSWER_SECONDS
+        )
     except HFValidationError as error:
         raise _not_there(source, error) from error
     except (HTTPError, OSError) as error:
         refusal = refusal_in(error)
         if refusal is not None and refusal.response.status_code < SERVER_ERROR:
-            raise _not_had(source, error, why_not_had(error)) from error
-        return _commit_in_cache(source)
-    return about.sha
+            raise _not_had(source, why_not_had(error)) from error
+        return _Asked(_commit_in_cache(source), error)
+    return _Asked(about.sha, None)
 
 
 def _commit_in_cache(source: DataSource) -> str | None:
@@ -105,7 +122,7 @@ def _refuse_another_commit(source: DataSource, commit: str | None, table: Any) -
         )
 
 
-def _not_had(source: DataSource, error: BaseException, why: str) -> DataError:
+def _not_had(source: DataSource, why: str) -> DataError:
     known = sorted(CORPORA)
     revision = f" at revision '{source.revision}'" if source.revision else ""
     return DataError(
@@ -117,18 +134,19 @@ def _not_had(source: DataSource, error: BaseException, why: str) -> DataError:
 
 def _not_there(source: DataSource, error: Exception) -> DataError:
     """For an error that does not carry the Hub's answer: ask what it says about our access."""
+    from datasets import config
     from httpx2 import HTTPError
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HFValidationError
 
     try:
-        HfApi().auth_check(source.name, repo_type="dataset")
+        HfApi(config.HF_ENDPOINT).auth_check(source.name, repo_type="dataset")
     except HFValidationError:
         pass
     except (HTTPError, OSError) as answer:
         if refusal_in(answer) is not None:
-            return _not_had(source, answer, why_not_had(answer))
-    return _not_had(source, error, f"does not exist or is private ({error})")
+            return _not_had(source, why_not_had(answer))
+    return _not_had(source, f"does not exist or is private ({error})")
 
 
 def _unreadable(source: DataSource, error: Exception) -> DataError:

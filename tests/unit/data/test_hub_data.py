@@ -200,6 +200,20 @@ def test_without_the_hub_the_cache_gives_what_was_asked_for_or_nothing(
         assert "HF_HUB_OFFLINE is set, and the local cache does not have all of it" in answer
 
 
+def test_a_hub_at_fault_is_named_and_the_cache_serves(hub: HubServer, client: Client) -> None:
+    publish(hub, "served")
+    served = client.call("rows", {"name": "team/served"})
+    hub.answers_only = 503
+    try:
+        answer = client.call("rows", {"name": "team/not-served"})
+        again = client.call("rows", {"name": "team/served"})
+    finally:
+        hub.answers_only = None
+    assert answer.startswith(NOT_FOUND.format("not-served"))
+    assert "the Hub answered with HTTP 503. Try again later" in answer
+    assert again == served
+
+
 def test_a_hub_that_is_down_is_named_and_the_cache_serves(hub: HubServer, client: Client) -> None:
     publish(hub, "seen")
     assert client.call("rows", {"name": "team/seen"})["n_rows"] == 120

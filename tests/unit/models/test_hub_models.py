@@ -289,6 +289,39 @@ def test_a_download_that_breaks_off_leaves_nothing_that_counts_as_a_model(
     assert list(cached.rglob("*.safetensors"))
 
 
+@pytest.mark.parametrize("status", [500, 503, 429])
+def test_a_hub_at_fault_is_named_and_the_cache_serves(
+    status: int, publish: Publish, client: Client, hub: HubServer
+) -> None:
+    publish("served")
+    served = client.call("resolved", {"name": "team/served"})
+    hub.answers_only = status
+    try:
+        answer = client.call("resolved", {"name": "team/not-served"})
+        again = client.call("resolved", {"name": "team/served"})
+    finally:
+        hub.answers_only = None
+    refused = f"was refused: the Hub answered with HTTP {status}. Try again later"
+    assert answer.startswith(f"ModelError: {NOT_THERE.format('not-served')}{refused}")
+    assert again == served
+
+
+def test_a_hub_that_is_down_is_named_and_the_cache_serves(
+    publish: Publish, client: Client, hub: HubServer
+) -> None:
+    publish("seen")
+    seen = client.call("resolved", {"name": "team/seen"})
+    hub.stop()
+    try:
+        answer = client.call("resolved", {"name": "team/unseen"})
+        again = client.call("resolved", {"name": "team/seen"})
+    finally:
+        hub.start()
+    assert answer.startswith(f"ModelError: {NOT_THERE.format('unseen')}cannot be reached (")
+    assert f" at {hub.endpoint}, and the local cache does not have all of it" in answer
+    assert again == seen
+
+
 def test_adapters_on_a_base_of_the_hub_load_again_with_it(
     publish: Publish, client: Client, files: dict[str, bytes], tmp_path: Path
 ) -> None:
