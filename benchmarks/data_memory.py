@@ -19,6 +19,7 @@ import csv
 import itertools
 import json
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -103,12 +104,15 @@ def measured(path: Path) -> dict[str, Any]:
         [sys.executable, __file__, "--measure", str(path)], stdout=subprocess.PIPE, text=True
     ) as worker:
         process, sampled = psutil.Process(worker.pid), 0.0
-        while worker.poll() is None:
-            try:
+        try:
+            while worker.poll() is None:
                 sampled = max(sampled, resident_mb(process))
-            except psutil.NoSuchProcess:  # ended since it was asked
-                break
-            time.sleep(SAMPLE_SECONDS)
+                time.sleep(SAMPLE_SECONDS)
+        except psutil.NoSuchProcess:  # ended since it was asked
+            worker.wait()
+        except SystemExit:
+            worker.kill()
+            raise
         output = "" if worker.stdout is None else worker.stdout.read()
     if worker.returncode != 0:
         raise SystemExit(f"reading {path.name} failed with exit code {worker.returncode}.")
@@ -200,6 +204,7 @@ def main() -> None:
     if arguments.measure:
         print(json.dumps(measure(arguments.measure)))
         return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the file is deleted
     append_missing(arguments.results, runs(arguments.mb, arguments.format))
     for format_, slope in slopes(arguments.results).items():
         print(f"{format_}: {slope} MB of peak memory for each MB of text")

@@ -146,6 +146,7 @@ def test_a_model_trained_on_allowed_code_says_so_and_needs_it_allowed_again(
     card = (tmp_path / "model" / "README.md").read_text()
     assert f"Allowed by the user: {said}." in card
     assert "allow=['remote_code']" in card
+    assert ", trust_remote_code=True)" in card
     assert said in html.unescape(trained_model_page(model))
     with pytest.raises(ModelError, match=r'own Python files run.*allow=\["remote_code"\]'):
         load(tmp_path / "model")
@@ -158,6 +159,7 @@ def test_nothing_is_said_where_nothing_was_allowed(
     card = model_card(trained("full"), {})
     assert "Allowed" not in card
     assert "allow=" not in card
+    assert "trust_remote_code" not in card
 
 
 def test_what_is_allowed_is_spelt_out() -> None:
