@@ -14,6 +14,7 @@ from zenml_ftvr.hardware import detect
 from zenml_ftvr.profile import profile_data
 from zenml_ftvr.values import (
     ALL_APPROACHES,
+    Allowance,
     Approach,
     Baseline,
     Budget,
@@ -51,11 +52,14 @@ CALIBRATION_SHARE = 0.1
 first seven steps take a tenth of the budget takes no seventy steps in all of it."""
 
 
-def load(path: str | Path) -> LoadedModel:
-    """Load a trained model's folder: `load(path).predict(["a text"])`."""
+def load(path: str | Path, allow: Sequence[Allowance] = ()) -> LoadedModel:
+    """Load a trained model's folder: `load(path).predict(["a text"])`.
+
+    `allow` is needed where the base model had code or pickled weights (`ModelSource.allow`).
+    """
     from zenml_ftvr.models import load as load_folder
 
-    return load_folder(path)
+    return load_folder(path, allow)
 
 
 def resolve_base(request: Request) -> ResolvedModel | None:

@@ -13,7 +13,15 @@ from zenml_ftvr.errors import ModelError
 from zenml_ftvr.models.quiet import quiet
 from zenml_ftvr.models.resolve import absolute
 from zenml_ftvr.tasks import TargetScale, Work
-from zenml_ftvr.values import KINDS, Kind, ModelSource, Task, TextClassification, TrainingPlan
+from zenml_ftvr.values import (
+    KINDS,
+    Allowance,
+    Kind,
+    ModelSource,
+    Task,
+    TextClassification,
+    TrainingPlan,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,9 +33,11 @@ if TYPE_CHECKING:
     from zenml_ftvr.models.resolve import ResolvedModel
 
 __all__ = [
+    "ADAPTER_FILE",
     "HEAD_FILE",
     "MANIFEST_FILE",
     "Manifest",
+    "allowed_code",
     "folder_bytes",
     "read_manifest",
     "save_baseline",
@@ -37,6 +47,7 @@ __all__ = [
 
 MANIFEST_FILE = "ftvr.json"
 HEAD_FILE = "head.safetensors"
+ADAPTER_FILE = "adapter_model.safetensors"  # PEFT's name
 SCHEMA_VERSION = 1
 
 
@@ -101,7 +112,7 @@ def read_manifest(folder: Path) -> Manifest:
             task=_task_of(content),
             scale=TargetScale(**content.get("scale", {})),
             plan_fingerprint=content["plan_fingerprint"],
-            base=None if base is None else ModelSource(**base),
+            base=None if base is None else _source(base),
             base_fingerprint=content["base_fingerprint"],
             weights=weights,
         )
@@ -109,6 +120,10 @@ def read_manifest(folder: Path) -> Manifest:
         raise ModelError(
             f"{path} is damaged ({error!r}). Train or copy the model again."
         ) from error
+
+
+def _source(content: dict[str, Any]) -> ModelSource:
+    return ModelSource(**{**content, "allow": tuple(content.get("allow", ()))})
 
 
 def _task_of(content: dict[str, Any]) -> Task:
@@ -119,6 +134,12 @@ def _task_of(content: dict[str, Any]) -> Task:
         return TextClassification(max_length=content["max_length"])
     task: Task = TypeAdapter(Task).validate_python(content["task"])
     return task
+
+
+def allowed_code(manifest: Manifest) -> tuple[Allowance, ...]:
+    """What may be loaded of the trained model's own folder: it has no pickled weights."""
+    allow = () if manifest.base is None else manifest.base.allow
+    return tuple(one for one in allow if one == "remote_code")
 
 
 def save_baseline(baseline: Baseline, plan: TrainingPlan, work: Work, folder: Path) -> None:

@@ -193,9 +193,9 @@ def _calibrate_head(
     if base is None:
         raise _NotCalibrated("it needs a base model, and none was given.")
     with peak_memory() as peak:
-        load_encoder(base.folder, plan.task, hardware.device)  # imports, and the disk
+        load_encoder(base.folder, plan.task, hardware.device, base.source.allow)  # imports, disk
         started = time.monotonic()
-        encoder = load_encoder(base.folder, plan.task, hardware.device)
+        encoder = load_encoder(base.folder, plan.task, hardware.device, base.source.allow)
         setup_seconds = time.monotonic() - started
         by_size = _by_size(dataset.train)
         batches = _spread(len(by_size), head.BATCH_SIZE)
@@ -326,7 +326,7 @@ def _calibrate_contrastive(
     clock = _stopwatch(plan, seconds_limit)
     with tempfile.TemporaryDirectory(prefix="ftvr-") as name, peak_memory() as peak:
         started = time.monotonic()
-        encoder = load_encoder(base.folder, plan.task, hardware.device)
+        encoder = load_encoder(base.folder, plan.task, hardware.device, base.source.allow)
         setup_seconds = time.monotonic() - started
         train_on_pairs(
             encoder.model,

@@ -67,7 +67,7 @@ class LoopResult:
 def prepare(plan: TrainingPlan, dataset: Dataset, base: ResolvedModel | None) -> Prepared:
     """Build the plan's model and encode the training and validation rows for it."""
     work = work_for(plan.task, dataset)
-    trainable = build(plan, base, dataset.train.texts)
+    trainable = build(plan, base, dataset.train.inputs)
     train = work.encode(trainable.tokenizer, dataset.train)
     make_ready(plan, work, trainable, base, train)
     return Prepared(

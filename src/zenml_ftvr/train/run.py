@@ -248,7 +248,7 @@ def _train_head(
     trained_on = features(dataset.train, "train")
     c = choose_strength(work, trained_on, dataset.train, plan.seed)
     head = fit_head(work, trained_on, dataset.train, c, plan.seed)
-    encoder = load_encoder(base.folder, plan.task, hardware.device)
+    encoder = load_encoder(base.folder, plan.task, hardware.device, base.source.allow)
     save_head(encoder, head.weight, head.bias, plan, work, folder)
     outputs = head.logits(features(dataset.validation, "validation"))
     n_trainable = int(head.weight.size + head.bias.size)
@@ -270,7 +270,7 @@ def _train_contrastive(
     texts, label_ids = dataset.train.texts, rows.targets(dataset.train).tolist()
     n_pairs = plan.max_steps * plan.batch_size
     pairs = make_pairs(label_ids, dataset.train.row_ids, n_pairs, plan.seed)
-    encoder = load_encoder(base.folder, plan.task, hardware.device)
+    encoder = load_encoder(base.folder, plan.task, hardware.device, base.source.allow)
     seen = Observations()
     state = train_on_pairs(
         encoder.model,

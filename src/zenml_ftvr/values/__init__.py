@@ -56,6 +56,7 @@ from zenml_ftvr.values.task import (
     metrics_of,
 )
 from zenml_ftvr.values.training import (
+    Allowance,
     CurvePoint,
     ModelSource,
     TrackedRun,
@@ -68,6 +69,7 @@ __all__ = [
     "ALL_APPROACHES",
     "KINDS",
     "LOWER_IS_BETTER",
+    "Allowance",
     "Alphabet",
     "Approach",
     "ArmCalibration",

@@ -36,7 +36,7 @@ def scorer_for(folder: Path, manifest: Manifest, work: Work, device: str) -> Sco
         case "baseline":
             return load_baseline(work, folder)
         case "head" | "contrastive":
-            return FeatureScorer(folder, work, device)
+            return FeatureScorer(folder, manifest, work, device)
         case "partial" | "full" | "scratch" | "lora":
             return _of_transformer(folder, manifest, work, device)
         case _:
