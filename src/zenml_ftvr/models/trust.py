@@ -1,8 +1,9 @@
 """What a model's folder could make this machine do, and whether the user allowed it by name.
 
 transformers reads `auto_map` in a configuration as "import these Python files from the model", and
-asks on standard input whether to; it takes pickled weights where it finds no others; and it follows
-an adapter's configuration to another model. Here all three are settled before it is called.
+asks on standard input whether to; it takes pickled weights where it finds no others; it follows an
+adapter's configuration to another model; and it takes `attn_implementation` for a kernel on the Hub
+where that looks like one. Here all of this is settled before it is called.
 """
 
 from __future__ import annotations
@@ -41,6 +42,12 @@ def refuse_own_code(source: ModelSource, folder: Path, tried: str) -> None:
         raise ModelError(
             f"{tried}: {folder} holds an adapter (adapter_config.json), which belongs on another "
             f"model. Give the model that it was trained on, or merge the two and save the whole."
+        )
+    if kernels := sorted(set(_kernels(_description(folder / "config.json")))):
+        raise ModelError(
+            f"{tried}: its config.json would have compiled code of another repository run "
+            f"({', '.join(kernels)[:200]}), which nothing here allows. Copy the model into a "
+            f"folder of yours, and take attn_implementation out of its config.json."
         )
     named = sorted(set(_own_code(folder)))
     allowed, known = "remote_code" in source.allow, _model_type(folder) in CONFIG_MAPPING
@@ -96,6 +103,16 @@ def _own_code(folder: Path) -> Iterator[str]:
             for one in classes if isinstance(classes, list) else [classes]:
                 if one is not None:
                     yield str(one)
+
+
+def _kernels(config: Any, key: str = "") -> Iterator[str]:
+    """Hub kernels that a configuration, or any part of it, names as its attention."""
+    if isinstance(config, dict):
+        below = key if key.endswith("attn_implementation") else ""  # one for each part of a model
+        for name, value in config.items():
+            yield from _kernels(value, below or name)
+    elif key.endswith("attn_implementation") and "/" in str(config):
+        yield str(config)
 
 
 def _description(path: Path) -> dict[str, Any]:

@@ -108,6 +108,24 @@ def test_an_adapter_is_no_base_model_that_leads_to_another(copy: Path) -> None:
         resolve(ModelSource(name=str(copy)))
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"attn_implementation": "evil/kernel@main:attention"},
+        {"_attn_implementation": "evil/kernel"},
+        {"attn_implementation": {"": "sdpa", "text_config": "evil/kernel"}},
+        {"text_config": {"attn_implementation": "evil/kernel"}},
+    ],
+)
+def test_compiled_code_of_another_repository_is_refused(fields: dict[str, Any], copy: Path) -> None:
+    describe(copy, **fields)
+    for allow in ((), ("remote_code",)):
+        with pytest.raises(ModelError, match=r"compiled code of another repository run \(evil/ker"):
+            resolve(ModelSource(name=str(copy), allow=allow))
+    describe(copy, **dict.fromkeys(fields, "eager"))
+    resolve(ModelSource(name=str(copy)))
+
+
 def test_pickled_weights_in_a_trained_folder_are_not_taken(
     trained: Callable[[Kind], TrainedModel], tmp_path: Path
 ) -> None:
