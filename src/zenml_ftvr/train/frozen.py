@@ -44,6 +44,11 @@ class _RowsWithStates:
     def __len__(self) -> int:
         return len(self._rows)
 
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each row."""
+        return self._rows.lengths
+
     def __getitem__(self, index: int) -> dict[str, Any]:
         return {**self._rows[index], PREFIX_STATES: self._store.get(self._keys[index])}
 

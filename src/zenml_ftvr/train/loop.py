@@ -79,13 +79,18 @@ def prepare(plan: TrainingPlan, dataset: Dataset, base: ResolvedModel | None) ->
     )
 
 
+def _sampling(rows: Any) -> Literal["group_by_length", "random"]:
+    """Rows of like length share a batch, where lengths differ: less is padded."""
+    return "group_by_length" if len(set(rows.lengths)) > 1 else "random"
+
+
 def trainer_for(
     plan: TrainingPlan,
     prepared: Prepared,
     work_folder: Path,
     callbacks: list[Any],
     *,
-    sampling: Literal["group_by_length", "sequential"] = "group_by_length",
+    sampling: Literal["sequential"] | None = None,
     evaluates: bool = True,
 ) -> Any:
     """A transformers Trainer that takes `plan.max_steps` steps.
@@ -116,7 +121,7 @@ def trainer_for(
         greater_is_better=work.selects_by not in ("loss", *LOWER_IS_BETTER),
         logging_steps=max(1, plan.max_steps // LOGGED_POINTS),
         logging_nan_inf_filter=False,  # it would hide a diverged loss
-        train_sampling_strategy=sampling,
+        train_sampling_strategy=sampling or _sampling(prepared.train),
         seed=plan.seed,
         data_seed=plan.seed,
         label_names=["labels"],
