@@ -33,11 +33,15 @@ def resolved(source: dict[str, Any]) -> Any:
 
 def features(source: dict[str, Any]) -> Any:
     """The first feature of a text, from the base model's encoder."""
+    from zenml_ftvr.data import rows_of_inputs
     from zenml_ftvr.models import load_encoder, resolve
+    from zenml_ftvr.values import TextClassification
+
+    task = TextClassification(max_length=16)
 
     base = resolve(_model_source(source))
-    encoder = load_encoder(base.folder, 16, "cpu", base.source.allow)
-    return float(encoder.features([TEXT])[0, 0])
+    encoder = load_encoder(base.folder, task, "cpu", base.source.allow)
+    return float(encoder.features(rows_of_inputs([TEXT], task))[0, 0])
 
 
 def saved_adapter(source: dict[str, Any]) -> Any:
@@ -45,6 +49,7 @@ def saved_adapter(source: dict[str, Any]) -> Any:
     import torch
 
     from zenml_ftvr.models import build, resolve, save_trainable
+    from zenml_ftvr.tasks import TargetScale, make_work
     from zenml_ftvr.values import Lora, TextClassification, TrainingPlan
 
     folder = Path(source.pop("folder"))
@@ -73,7 +78,8 @@ def saved_adapter(source: dict[str, Any]) -> Any:
     batch = trainable.tokenizer([TEXT], return_tensors="pt")
     with torch.inference_mode():
         logits = trainable.model.eval()(**batch).logits[0].tolist()
-    save_trainable(trainable, base, plan, folder)
+    work = make_work(plan.task, plan.labels, TargetScale())
+    save_trainable(trainable, base, plan, work, folder)
     return logits
 
 

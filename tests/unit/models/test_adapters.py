@@ -122,7 +122,7 @@ def test_what_was_trained_is_what_was_saved(
     base = resolve(plan.model)  # type: ignore[arg-type]
     prepared = prepare(plan, dataset, base)
     trainer_for(plan, prepared, tmp_path / "work", [], evaluates=False).train()
-    save_trainable(prepared.trainable, base, plan, tmp_path / "model")
+    save_trainable(prepared.trainable, base, plan, prepared.work, tmp_path / "model")
     rows = [prepared.validation[index] for index in range(len(prepared.validation))]
     batch = prepared.collate(rows)
     batch.pop("labels")
@@ -278,7 +278,7 @@ def test_two_weights_of_four_bits_in_a_byte_are_counted_as_two() -> None:
 
 
 def test_the_head_is_saved_with_the_adapters() -> None:
-    config = adapter_config(Lora(rank=4), ["classifier"])
+    config = adapter_config(Lora(rank=4), "sequence-classification", ["classifier"])
     assert config.modules_to_save == ["classifier"]
     assert (config.r, config.lora_alpha, config.lora_dropout) == (4, 8, 0.05)
-    assert adapter_config(Lora(rank=4, variant="dora"), []).lora_dropout == 0.0
+    assert adapter_config(Lora(rank=4, variant="dora"), "causal-lm", []).lora_dropout == 0.0

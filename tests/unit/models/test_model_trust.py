@@ -21,7 +21,15 @@ from zenml_ftvr.data import load_dataset, read_texts
 from zenml_ftvr.errors import ConfigurationError, FtvrError, ModelError
 from zenml_ftvr.models import load_encoder, resolve
 from zenml_ftvr.report import model_card, trained_model_page
-from zenml_ftvr.values import DataSource, Full, Kind, ModelSource, TrainedModel, TrainingPlan
+from zenml_ftvr.values import (
+    DataSource,
+    Full,
+    Kind,
+    ModelSource,
+    TextClassification,
+    TrainedModel,
+    TrainingPlan,
+)
 
 
 class Payload:
@@ -98,7 +106,7 @@ def test_pickled_weights_beside_other_safetensors_are_not_taken(copy: Path, tmp_
     for allow in ((), ("pickled_weights",)):
         base = resolve(ModelSource(name=str(copy), allow=allow))
         with pytest.raises(ModelError, match=r"does not load as BertModel|AutoModel.*safetensors"):
-            load_encoder(base.folder, 8, "cpu", base.source.allow)
+            load_encoder(base.folder, TextClassification(max_length=8), "cpu", base.source.allow)
     assert not (tmp_path / "ran").exists()
 
 

@@ -13,9 +13,9 @@ from zenml_ftvr.data import Dataset
 from zenml_ftvr.errors import ConfigurationError
 from zenml_ftvr.models import (
     Device,
+    device_refusal,
     load,
     precision_for,
-    refusal,
     require,
     resolve,
     this_device,
@@ -76,7 +76,7 @@ def test_a_precision_that_nobody_has_is_named() -> None:
 def test_every_stepped_approach_has_the_knob(approach: type[Full]) -> None:
     assert training_precision(approach(precision="bf16"), CPU) == "bf16"
     assert training_precision(approach(), AMPERE) == "bf16"
-    assert "fp16" in (refusal(approach(precision="fp16"), CPU) or "")
+    assert "fp16" in (device_refusal(approach(precision="fp16"), CPU) or "")
 
 
 def test_pairs_are_trained_in_32_bits() -> None:
@@ -94,16 +94,16 @@ def test_what_needs_a_card_or_a_package_is_refused_without(
     approach: Approach, knob: str, otherwise: str
 ) -> None:
     for device in (CPU, APPLE):
-        why = refusal(approach, device)
+        why = device_refusal(approach, device)
         assert why is not None
         assert knob in why
         assert f"'{device.kind}'" in why
         assert otherwise in why
     without = Device(kind="cuda", has_bf16=True, has_bitsandbytes=False)
-    why = refusal(approach, without)
+    why = device_refusal(approach, without)
     assert why is not None
     assert "pip install 'zenml-ftvr[cuda]'" in why
-    assert refusal(approach, AMPERE) is None
+    assert device_refusal(approach, AMPERE) is None
     with pytest.raises(ConfigurationError, match=knob):
         require(approach, CPU)
 
