@@ -20,6 +20,7 @@ from zenml_ftvr.train.language import (
     LanguageRows,
     Objective,
     collator,
+    frequency_loss,
     sequences,
     vocabulary_of,
 )
@@ -37,6 +38,10 @@ HELD_OUT_SHARE, MOST_HELD_OUT = 0.05, 512
 a sequence, whose mean loss is known to about 1 %. A judgement."""
 CLOCK_SHARE = 0.5
 """Of the plan's wall-clock limit, what pretraining may take at most: a judgement."""
+
+NO_MORE_THAN_FREQUENCIES = 0.1
+"""Nats. Two layers that had stopped at the frequencies on the docstrings (647 steps) then reached
+accuracy .37 on 600 labelled rows, where without pretraining they reached .54."""
 
 
 def _nothing(metrics: dict[str, float], step: int) -> None:
@@ -64,6 +69,8 @@ class Pretrained:
     loss_before: float
     """Mean negative log-likelihood of a held-out hidden token, in nats."""
     loss_after: float
+    loss_of_frequencies: float
+    """The same of guessing by how frequent each token is: only below it is language learnt."""
     seconds: float
     curve: tuple[CurvePoint, ...]
     statements: tuple[str, ...]
@@ -129,6 +136,7 @@ def pretrained_body(
         before = _loss(trainer.model, seen, vocabulary, objective)
         trainer.train()
         after = _loss(trainer.model, seen, vocabulary, objective)
+    by_frequency = frequency_loss(learnt_from, seen)
     outcome = Pretrained(
         texts_fingerprint=texts.fingerprint,
         objective=objective,
@@ -136,6 +144,7 @@ def pretrained_body(
         stopped_by=notes.stopped_by,
         loss_before=before,
         loss_after=after,
+        loss_of_frequencies=by_frequency,
         seconds=time.monotonic() - began,
         curve=tuple(notes.points),
         statements=(
@@ -143,7 +152,7 @@ def pretrained_body(
             f"{trainer.state.global_step:,} of {steps:,} steps over {len(learnt_from):,} sequences "
             f"of at most {most_tokens(plan.task)} tokens, {epochs:.3g} epochs: worth "
             f"{worth_of_epochs(epochs):.3g} of fresh text (Muennighoff et al. 2023, eq. 5).",
-            _learnt(objective, before, after, len(held_out)),
+            _learnt(objective, before, after, by_frequency, len(held_out)),
         ),
     )
     keep_body(work_folder, key, trainable, language.model, outcome)
@@ -158,14 +167,19 @@ def _key(plan: TrainingPlan, texts: UnlabelledTexts) -> str:
     return f"{plan.fingerprint} {texts.fingerprint} {where} {torch.get_num_threads()}"
 
 
-def _learnt(objective: Objective, before: float, after: float, n_held_out: int) -> str:
+def _learnt(
+    objective: Objective, before: float, after: float, by_frequency: float, n_held_out: int
+) -> str:
     what = {"masked": "masked", "causal": "next", "denoising": "restored"}[objective]
-    held_out = f"on {n_held_out:,} sequences held out"
-    if after < before:
-        return f"The loss of a {what} token fell from {before:.3f} to {after:.3f} nats {held_out}."
+    went = (
+        f"The loss of a {what} token went from {before:.3f} to {after:.3f} nats on "
+        f"{n_held_out:,} sequences held out; guessing by frequency alone has {by_frequency:.3f}"
+    )
+    if after < by_frequency - NO_MORE_THAN_FREQUENCIES:
+        return f"{went}."
     return (
-        f"The loss of a {what} token did not fall ({before:.3f} to {after:.3f} nats {held_out}): "
-        f"pretraining taught nothing."
+        f"{went}: how tokens follow from each other was hardly learnt, and such a start can be "
+        f"worse than none. Name more text or raise pretrain_epochs, or leave pretrain_on out."
     )
 
 
