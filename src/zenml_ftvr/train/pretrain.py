@@ -39,9 +39,10 @@ a sequence, whose mean loss is known to about 1 %. A judgement."""
 CLOCK_SHARE = 0.5
 """Of the plan's wall-clock limit, what pretraining may take at most: a judgement."""
 
-NO_MORE_THAN_FREQUENCIES = 0.1
-"""Nats. Two layers that had stopped at the frequencies on the docstrings (647 steps) then reached
-accuracy .37 on 600 labelled rows, where without pretraining they reached .54."""
+CLEARLY_BELOW_FREQUENCIES = 0.5
+"""Nats below guessing by frequency from which language was learnt: a judgement. Two layers that got
+0.20 below it in 647 steps (5.88 and 6.08, on docstrings) were then right in .37 of the test rows
+after 600 labelled rows, where without pretraining they were in .54."""
 
 
 def _nothing(metrics: dict[str, float], step: int) -> None:
@@ -175,7 +176,7 @@ def _learnt(
         f"The loss of a {what} token went from {before:.3f} to {after:.3f} nats on "
         f"{n_held_out:,} sequences held out; guessing by frequency alone has {by_frequency:.3f}"
     )
-    if after < by_frequency - NO_MORE_THAN_FREQUENCIES:
+    if after < by_frequency - CLEARLY_BELOW_FREQUENCIES:
         return f"{went}."
     return (
         f"{went}: how tokens follow from each other was hardly learnt, and such a start can be "
