@@ -12,6 +12,7 @@ from zenml_ftvr.approaches import (
     NEURAL_LOOP,
     WARMUP_SHARE,
     WEIGHT_DECAY,
+    Architecture,
     TrainingFacts,
     most_tokens,
     resolve,
@@ -68,7 +69,9 @@ class PlanBasis:
     """Training rows whose features are at hand, from the cross-validation of `head`."""
 
 
-def training_facts(profile: DataProfile, task: Task, n_layers: int | None = None) -> TrainingFacts:
+def training_facts(
+    profile: DataProfile, task: Task, architecture: Architecture | None = None
+) -> TrainingFacts:
     """What default hyperparameters follow from, read off the profile."""
     words = max(profile.words.mean, profile.characters.mean / CHARACTERS_PER_WORD)
     return TrainingFacts(
@@ -77,7 +80,8 @@ def training_facts(profile: DataProfile, task: Task, n_layers: int | None = None
         n_test=profile.n_test,
         n_classes=profile.n_classes,
         n_words=round(profile.n_train * min(words, most_tokens(task))),
-        n_layers=n_layers,
+        n_layers=None if architecture is None else architecture.layers,
+        architecture=architecture,
         form=scratch.form_of(task),
         alphabet=profile.alphabet,
     )
@@ -89,16 +93,16 @@ def plan_basis(
     source: ModelSource | None,
     model_fingerprint: str | None,
     seed: int,
-    n_layers: int | None = None,
+    architecture: Architecture | None = None,
 ) -> PlanBasis:
-    """The basis that a profile gives; `n_layers` is of the base model."""
+    """The basis that a profile gives; `architecture` is of the base model."""
     return PlanBasis(
         task=with_metric(task, profile),
         source=source,
         model_fingerprint=model_fingerprint,
         data_fingerprint=profile.fingerprint,
         labels=tuple(count.label for count in profile.classes),
-        facts=training_facts(profile, task, n_layers),
+        facts=training_facts(profile, task, architecture),
         seed=seed,
     )
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, assert_never
 from zenml_ftvr.errors import ConfigurationError
 from zenml_ftvr.tasks.answers import Answers, ClassAnswers, score, unit_weights
 from zenml_ftvr.tasks.encoded import EncodedRows
+from zenml_ftvr.tasks.image_classification import ImageWork
 from zenml_ftvr.tasks.text_classification import TextWork
+from zenml_ftvr.tasks.token_classification import TagWork
 from zenml_ftvr.tasks.work import HeadKind, Outputs, RowWork, TargetKind, TargetScale, Work
 from zenml_ftvr.values import (
     CausalLM,
@@ -43,7 +45,11 @@ def make_work(task: Task, labels: tuple[str, ...], scale: TargetScale) -> Work:
     match task:
         case TextClassification():
             return TextWork(task=task, labels=labels, scale=scale)
-        case TokenClassification() | CausalLM() | Seq2Seq() | ImageClassification():
+        case TokenClassification():
+            return TagWork(task=task, labels=labels)
+        case ImageClassification():
+            return ImageWork(task=task, labels=labels)
+        case CausalLM() | Seq2Seq():
             raise ConfigurationError(f"task '{task.kind}' is not there yet.")
         case _:
             assert_never(task)

@@ -10,9 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from zenml_ftvr.errors import TrainingError
-from zenml_ftvr.models import ResolvedModel, Trainable, build, quiet
+from zenml_ftvr.models import (
+    ResolvedModel,
+    Trainable,
+    build,
+    quiet,
+    this_device,
+    training_precision,
+)
 from zenml_ftvr.tasks import Work, score, work_for
+from zenml_ftvr.train.optimizers import optimizer_for
 from zenml_ftvr.train.progress import Progress
+from zenml_ftvr.train.settle import make_ready
 from zenml_ftvr.values import LOWER_IS_BETTER, CurvePoint, Metric, TrainingPlan
 
 if TYPE_CHECKING:
@@ -58,11 +67,13 @@ class LoopResult:
 def prepare(plan: TrainingPlan, dataset: Dataset, base: ResolvedModel | None) -> Prepared:
     """Build the plan's model and encode the training and validation rows for it."""
     work = work_for(plan.task, dataset)
-    trainable = build(plan, work, base, dataset.train.texts)
+    trainable = build(plan, base, dataset.train.inputs)
+    train = work.encode(trainable.tokenizer, dataset.train)
+    make_ready(plan, work, trainable, base, train)
     return Prepared(
         work=work,
         trainable=trainable,
-        train=work.encode(trainable.tokenizer, dataset.train),
+        train=train,
         validation=work.encode(trainable.tokenizer, dataset.validation),
         collate=work.collator(trainable.tokenizer, trainable.model),
     )
@@ -84,6 +95,8 @@ def trainer_for(
     from transformers import Trainer, TrainingArguments
 
     work = prepared.work
+    device = this_device()
+    precision = training_precision(plan.approach, device)
     arguments = TrainingArguments(
         output_dir=str(work_folder),
         max_steps=plan.max_steps,
@@ -110,6 +123,9 @@ def trainer_for(
         report_to=[],
         disable_tqdm=True,
         dataloader_pin_memory=False,
+        bf16=precision == "bf16",
+        fp16=precision == "fp16",
+        use_cpu=device.kind == "cpu",
         remove_unused_columns=False,  # rows hold what their batches need, and no more
     )
 
@@ -126,6 +142,7 @@ def trainer_for(
         compute_metrics=compute_metrics,
         preprocess_logits_for_metrics=work.reduced,
         callbacks=callbacks,
+        optimizers=(optimizer_for(plan, prepared.trainable.model), None),
     )
     # The curve and the progress lines show what these would print.
     from transformers.trainer_callback import PrinterCallback

@@ -10,9 +10,13 @@ from zenml_ftvr.data import Rows
 from zenml_ftvr.errors import ConfigurationError
 from zenml_ftvr.models.baselines import Baseline, load_baseline
 from zenml_ftvr.models.folder import Manifest
+from zenml_ftvr.models.scorers.images import ImageScorer
 from zenml_ftvr.models.scorers.rows import FeatureScorer, RowScorer
+from zenml_ftvr.models.scorers.tags import TagScorer
 from zenml_ftvr.tasks import Outputs, Work
+from zenml_ftvr.tasks.image_classification import ImageWork
 from zenml_ftvr.tasks.text_classification import TextWork
+from zenml_ftvr.tasks.token_classification import TagWork
 
 __all__ = ["Scorer", "scorer_for"]
 
@@ -32,7 +36,7 @@ def scorer_for(folder: Path, manifest: Manifest, work: Work, device: str) -> Sco
         case "baseline":
             return load_baseline(work, folder)
         case "head" | "contrastive":
-            return FeatureScorer(folder, work, device)
+            return FeatureScorer(folder, manifest, work, device)
         case "partial" | "full" | "scratch" | "lora":
             return _of_transformer(folder, manifest, work, device)
         case _:
@@ -43,7 +47,11 @@ def _of_transformer(folder: Path, manifest: Manifest, work: Work, device: str) -
     match work.head:
         case "sequence-classification":
             return RowScorer(folder, manifest, cast(TextWork, work), device)
-        case "token-classification" | "causal-lm" | "seq2seq" | "image-classification":
+        case "token-classification":
+            return TagScorer(folder, manifest, cast(TagWork, work), device)
+        case "image-classification":
+            return ImageScorer(folder, manifest, cast(ImageWork, work), device)
+        case "causal-lm" | "seq2seq":
             raise ConfigurationError(f"a '{work.head}' model cannot answer yet.")
         case _:
             assert_never(work.head)
