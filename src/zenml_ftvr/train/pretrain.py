@@ -40,9 +40,9 @@ CLOCK_SHARE = 0.5
 """Of the plan's wall-clock limit, what pretraining may take at most: a judgement."""
 
 CLEARLY_BELOW_FREQUENCIES = 0.5
-"""Nats below guessing by frequency from which language was learnt: a judgement. Two layers that got
-0.20 below it in 647 steps (5.88 and 6.08, on docstrings) were then right in .37 of the test rows
-after 600 labelled rows, where without pretraining they were in .54."""
+"""Nats below guessing by frequency from which language was learnt: a judgement. Two layers on the
+docstrings, then 600 labelled rows, one seed, 92 test rows: accuracy .37 after 647 steps that ended
+0.20 below, .58 after 3,234 that ended 0.81 below, and .54 without pretraining."""
 
 
 def _nothing(metrics: dict[str, float], step: int) -> None:
