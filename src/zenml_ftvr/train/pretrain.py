@@ -13,7 +13,13 @@ from zenml_ftvr.approaches import WARMUP_SHARE, most_tokens
 from zenml_ftvr.approaches.pretraining import PRETRAIN_EPOCHS, pretraining_steps, worth_of_epochs
 from zenml_ftvr.data import UnlabelledTexts, read_unlabelled
 from zenml_ftvr.errors import DataError, ModelError, TrainingError
-from zenml_ftvr.models import ResolvedModel, Trainable, quiet
+from zenml_ftvr.models import (
+    ResolvedModel,
+    Trainable,
+    quiet,
+    this_device,
+    training_precision,
+)
 from zenml_ftvr.train.kept_body import keep_body, restore_body
 from zenml_ftvr.train.language import (
     IGNORED,
@@ -164,7 +170,7 @@ def _key(plan: TrainingPlan, texts: UnlabelledTexts) -> str:
     """All that decides what is learnt: bit for bit on one device and number of threads."""
     import torch
 
-    where = "cuda" if torch.cuda.is_available() else "cpu"
+    where = this_device().kind
     return f"{plan.fingerprint} {texts.fingerprint} {where} {torch.get_num_threads()}"
 
 
@@ -300,6 +306,8 @@ def _trainer(
     from transformers import Trainer, TrainerCallback, TrainingArguments
     from transformers.trainer_callback import PrinterCallback
 
+    device = this_device()
+    precision = training_precision(plan.approach, device)
     arguments = TrainingArguments(
         output_dir=str(work_folder),
         max_steps=steps,
@@ -318,6 +326,9 @@ def _trainer(
         report_to=[],
         disable_tqdm=True,
         dataloader_pin_memory=False,
+        bf16=precision == "bf16",
+        fp16=precision == "fp16",
+        use_cpu=device.kind == "cpu",
         remove_unused_columns=False,
     )
 
