@@ -13,13 +13,20 @@ from zenml_ftvr.approaches import WARMUP_SHARE, most_tokens
 from zenml_ftvr.approaches.pretraining import PRETRAIN_EPOCHS, pretraining_steps, worth_of_epochs
 from zenml_ftvr.data import UnlabelledTexts, read_unlabelled
 from zenml_ftvr.errors import DataError, ModelError, TrainingError
-from zenml_ftvr.models import ResolvedModel, Trainable, quiet
+from zenml_ftvr.models import (
+    ResolvedModel,
+    Trainable,
+    quiet,
+    this_device,
+    training_precision,
+)
 from zenml_ftvr.train.kept_body import keep_body, restore_body
 from zenml_ftvr.train.language import (
     IGNORED,
     LanguageRows,
     Objective,
     collator,
+    frequency_loss,
     sequences,
     vocabulary_of,
 )
@@ -37,6 +44,11 @@ HELD_OUT_SHARE, MOST_HELD_OUT = 0.05, 512
 a sequence, whose mean loss is known to about 1 %. A judgement."""
 CLOCK_SHARE = 0.5
 """Of the plan's wall-clock limit, what pretraining may take at most: a judgement."""
+
+CLEARLY_BELOW_FREQUENCIES = 0.5
+"""Nats below guessing by frequency from which language was learnt: a judgement. Two layers on the
+docstrings, then 600 labelled rows, one seed, 92 test rows: accuracy .37 after 647 steps that ended
+0.20 below, .58 after 3,234 that ended 0.81 below, and .54 without pretraining."""
 
 
 def _nothing(metrics: dict[str, float], step: int) -> None:
@@ -64,6 +76,8 @@ class Pretrained:
     loss_before: float
     """Mean negative log-likelihood of a held-out hidden token, in nats."""
     loss_after: float
+    loss_of_frequencies: float
+    """The same of guessing by how frequent each token is: only below it is language learnt."""
     seconds: float
     curve: tuple[CurvePoint, ...]
     statements: tuple[str, ...]
@@ -129,6 +143,7 @@ def pretrained_body(
         before = _loss(trainer.model, seen, vocabulary, objective)
         trainer.train()
         after = _loss(trainer.model, seen, vocabulary, objective)
+    by_frequency = frequency_loss(learnt_from, seen)
     outcome = Pretrained(
         texts_fingerprint=texts.fingerprint,
         objective=objective,
@@ -136,6 +151,7 @@ def pretrained_body(
         stopped_by=notes.stopped_by,
         loss_before=before,
         loss_after=after,
+        loss_of_frequencies=by_frequency,
         seconds=time.monotonic() - began,
         curve=tuple(notes.points),
         statements=(
@@ -143,7 +159,7 @@ def pretrained_body(
             f"{trainer.state.global_step:,} of {steps:,} steps over {len(learnt_from):,} sequences "
             f"of at most {most_tokens(plan.task)} tokens, {epochs:.3g} epochs: worth "
             f"{worth_of_epochs(epochs):.3g} of fresh text (Muennighoff et al. 2023, eq. 5).",
-            _learnt(objective, before, after, len(held_out)),
+            _learnt(objective, before, after, by_frequency, len(held_out)),
         ),
     )
     keep_body(work_folder, key, trainable, language.model, outcome)
@@ -154,18 +170,23 @@ def _key(plan: TrainingPlan, texts: UnlabelledTexts) -> str:
     """All that decides what is learnt: bit for bit on one device and number of threads."""
     import torch
 
-    where = "cuda" if torch.cuda.is_available() else "cpu"
+    where = this_device().kind
     return f"{plan.fingerprint} {texts.fingerprint} {where} {torch.get_num_threads()}"
 
 
-def _learnt(objective: Objective, before: float, after: float, n_held_out: int) -> str:
+def _learnt(
+    objective: Objective, before: float, after: float, by_frequency: float, n_held_out: int
+) -> str:
     what = {"masked": "masked", "causal": "next", "denoising": "restored"}[objective]
-    held_out = f"on {n_held_out:,} sequences held out"
-    if after < before:
-        return f"The loss of a {what} token fell from {before:.3f} to {after:.3f} nats {held_out}."
+    went = (
+        f"The loss of a {what} token went from {before:.3f} to {after:.3f} nats on "
+        f"{n_held_out:,} sequences held out; guessing by frequency alone has {by_frequency:.3f}"
+    )
+    if after < by_frequency - CLEARLY_BELOW_FREQUENCIES:
+        return f"{went}."
     return (
-        f"The loss of a {what} token did not fall ({before:.3f} to {after:.3f} nats {held_out}): "
-        f"pretraining taught nothing."
+        f"{went}: how tokens follow from each other was hardly learnt, and such a start can be "
+        f"worse than none. Name more text or raise pretrain_epochs, or leave pretrain_on out."
     )
 
 
@@ -285,6 +306,8 @@ def _trainer(
     from transformers import Trainer, TrainerCallback, TrainingArguments
     from transformers.trainer_callback import PrinterCallback
 
+    device = this_device()
+    precision = training_precision(plan.approach, device)
     arguments = TrainingArguments(
         output_dir=str(work_folder),
         max_steps=steps,
@@ -303,6 +326,9 @@ def _trainer(
         report_to=[],
         disable_tqdm=True,
         dataloader_pin_memory=False,
+        bf16=precision == "bf16",
+        fp16=precision == "fp16",
+        use_cpu=device.kind == "cpu",
         remove_unused_columns=False,
     )
 

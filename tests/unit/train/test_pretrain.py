@@ -88,7 +88,8 @@ def test_what_is_hidden_is_guessed_better_afterwards(
     said = " ".join(outcome.statements)
     assert "without 9 with the text of a test row" in said
     assert "3 epochs: worth 2.88 of fresh text" in said
-    assert f"fell from {outcome.loss_before:.3f} to {outcome.loss_after:.3f}" in said
+    assert f"went from {outcome.loss_before:.3f} to {outcome.loss_after:.3f}" in said
+    assert f"by frequency alone has {outcome.loss_of_frequencies:.3f}" in said
     assert plan.kind == approach.kind
 
 
