@@ -64,11 +64,25 @@ class LoopResult:
     curve: tuple[CurvePoint, ...]
 
 
-def prepare(plan: TrainingPlan, dataset: Dataset, base: ResolvedModel | None) -> Prepared:
-    """Build the plan's model and encode the training and validation rows for it."""
+def _as_built(trainable: Trainable) -> None:
+    """Changes nothing."""
+
+
+def prepare(
+    plan: TrainingPlan,
+    dataset: Dataset,
+    base: ResolvedModel | None,
+    *,
+    pretrain: Callable[[Trainable], None] = _as_built,
+) -> Prepared:
+    """Build the plan's model and encode the training and validation rows for it.
+
+    `pretrain` is called before a head is solved for, which must see the features that are trained.
+    """
     work = work_for(plan.task, dataset)
     trainable = build(plan, base, dataset.train.inputs)
     train = work.encode(trainable.tokenizer, dataset.train)
+    pretrain(trainable)
     make_ready(plan, work, trainable, base, train)
     return Prepared(
         work=work,
