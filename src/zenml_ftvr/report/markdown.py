@@ -175,8 +175,8 @@ def model_card(model: TrainedModel, versions: Mapping[str, str]) -> str:
         facts.append(f"On the validation rows at the end: {', '.join(last)}.")
     parts = [
         "\n".join(metadata),
-        f"# {w.approach_name(model.kind)} text classifier",
-        _list(facts),
+        f"# {w.approach_name(model.kind)}, {plan.task.kind}",
+        _list([fact for fact in facts if fact]),
         "## Use it",
         _fenced(ours),
         "Without zenml-ftvr:",
