@@ -4,6 +4,7 @@ from zenml_ftvr.models.baselines import Baseline, fit_baseline
 from zenml_ftvr.models.build import Trainable, build, train_tokenizer
 from zenml_ftvr.models.features import Encoder, cached_features, load_encoder
 from zenml_ftvr.models.folder import folder_bytes, save_baseline, save_head, save_trainable
+from zenml_ftvr.models.heads import keeps_documents_apart
 from zenml_ftvr.models.load import LoadedModel, load
 from zenml_ftvr.models.prefix import PREFIX_STATES, cut, frozen_states
 from zenml_ftvr.models.quiet import quiet
@@ -25,6 +26,7 @@ __all__ = [
     "fit_baseline",
     "folder_bytes",
     "frozen_states",
+    "keeps_documents_apart",
     "load",
     "load_encoder",
     "quiet",

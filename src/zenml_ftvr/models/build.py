@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from zenml_ftvr.approaches import lora, most_tokens, scratch
 from zenml_ftvr.errors import ModelError
-from zenml_ftvr.models.heads import auto_class
+from zenml_ftvr.models.heads import auto_class, task_type
 from zenml_ftvr.models.prefix import freeze_below
 from zenml_ftvr.models.pretrained import HEAD_NAMES, load_base
 from zenml_ftvr.models.quiet import quiet
 from zenml_ftvr.models.resolve import ResolvedModel, load_tokenizer
-from zenml_ftvr.tasks import Work
+from zenml_ftvr.tasks import HeadKind, Work
 from zenml_ftvr.values import Full, Lora, Partial, Scratch, TrainingPlan
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def build(
             n_frozen = freeze_below(whole.model, approach.layers or 1)
             return dataclasses.replace(whole, n_frozen=n_frozen)
         case Lora() as approach:
-            return _with_adapters(_pretrained(work, _required(plan, base)), approach)
+            return _with_adapters(_pretrained(work, _required(plan, base)), approach, work.head)
         case Scratch() as approach:
             return _from_nothing(plan, work, approach, texts)
         case _:
@@ -79,26 +79,28 @@ def _pretrained(work: Work, base: ResolvedModel) -> Trainable:
     tokenizer = load_tokenizer(base.folder)
     if model.config.pad_token_id is None:
         model.config.pad_token_id = tokenizer.pad_token_id
+    if work.head == "causal-lm":
+        tokenizer.padding_side = "right"  # positions count from the row's first place
     return Trainable(model=model, tokenizer=tokenizer)
 
 
-def _with_adapters(trainable: Trainable, approach: Lora) -> Trainable:
-    from peft import LoraConfig, TaskType, get_peft_model
+def _with_adapters(trainable: Trainable, approach: Lora, head: HeadKind) -> Trainable:
+    from peft import LoraConfig, get_peft_model
 
     rank = approach.rank or lora.RANK
     heads = [name for name in HEAD_NAMES if hasattr(trainable.model, name)]
-    if not heads:
+    if not heads and head not in ("causal-lm", "seq2seq"):  # these end in what is pretrained
         raise ModelError(
             f"no classification head found in {type(trainable.model).__name__} (looked for "
             f"{', '.join(HEAD_NAMES)}): its LoRA adapter would be saved without one. Use 'full'."
         )
     config = LoraConfig(
-        task_type=TaskType.SEQ_CLS,
+        task_type=task_type(head),
         r=rank,
         lora_alpha=lora.ALPHA_PER_RANK * rank,
         lora_dropout=lora.DROPOUT,
         target_modules="all-linear",
-        modules_to_save=heads,  # PEFT loses a head that is not named here
+        modules_to_save=heads or None,  # PEFT loses a head that is not named here
     )
     with quiet():
         model = get_peft_model(trainable.model, config)

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, assert_never
 
 from zenml_ftvr.errors import ConfigurationError
 from zenml_ftvr.tasks.answers import Answers, ClassAnswers, score, unit_weights
+from zenml_ftvr.tasks.causal_lm import CausalWork
 from zenml_ftvr.tasks.encoded import EncodedRows
+from zenml_ftvr.tasks.packing import PackedRows
 from zenml_ftvr.tasks.text_classification import TextWork
 from zenml_ftvr.tasks.work import HeadKind, Outputs, RowWork, TargetKind, TargetScale, Work
 from zenml_ftvr.values import (
@@ -23,10 +25,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answers",
+    "CausalWork",
     "ClassAnswers",
     "EncodedRows",
     "HeadKind",
     "Outputs",
+    "PackedRows",
     "RowWork",
     "TargetKind",
     "TargetScale",
@@ -43,7 +47,9 @@ def make_work(task: Task, labels: tuple[str, ...], scale: TargetScale) -> Work:
     match task:
         case TextClassification():
             return TextWork(task=task, labels=labels, scale=scale)
-        case TokenClassification() | CausalLM() | Seq2Seq() | ImageClassification():
+        case CausalLM():
+            return CausalWork(task=task)
+        case TokenClassification() | Seq2Seq() | ImageClassification():
             raise ConfigurationError(f"task '{task.kind}' is not there yet.")
         case _:
             assert_never(task)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Callable
@@ -10,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from zenml_ftvr.errors import TrainingError
-from zenml_ftvr.models import ResolvedModel, Trainable, build, quiet
-from zenml_ftvr.tasks import Work, score, work_for
+from zenml_ftvr.models import ResolvedModel, Trainable, build, keeps_documents_apart, quiet
+from zenml_ftvr.tasks import CausalWork, Work, score, work_for
 from zenml_ftvr.train.progress import Progress
 from zenml_ftvr.values import LOWER_IS_BETTER, CurvePoint, Metric, TrainingPlan
 
@@ -59,6 +60,9 @@ def prepare(plan: TrainingPlan, dataset: Dataset, base: ResolvedModel | None) ->
     """Build the plan's model and encode the training and validation rows for it."""
     work = work_for(plan.task, dataset)
     trainable = build(plan, work, base, dataset.train.texts)
+    if isinstance(work, CausalWork):
+        shares = keeps_documents_apart(trainable.model)
+        work = dataclasses.replace(work, shares_blocks=shares)
     return Prepared(
         work=work,
         trainable=trainable,
@@ -88,7 +92,7 @@ def trainer_for(
         output_dir=str(work_folder),
         max_steps=plan.max_steps,
         per_device_train_batch_size=plan.batch_size,
-        per_device_eval_batch_size=EVAL_BATCH_SIZE,
+        per_device_eval_batch_size=_eval_batch_size(plan, work),
         learning_rate=plan.learning_rate or 0.0,
         lr_scheduler_type="linear",
         warmup_steps=plan.warmup_steps,
@@ -114,7 +118,8 @@ def trainer_for(
     )
 
     def compute_metrics(seen: Any) -> dict[str, float]:
-        answers = work.answers_in_training(seen.predictions, seen.label_ids, trainer.eval_dataset)
+        rows = getattr(trainer.eval_dataset, "rows", trainer.eval_dataset)  # without kept states
+        answers = work.answers_in_training(seen.predictions, seen.label_ids, rows)
         return {metric: score(answers, metric) for metric in work.in_training}
 
     trainer = Trainer(
@@ -132,6 +137,14 @@ def trainer_for(
 
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def _eval_batch_size(plan: TrainingPlan, work: Work) -> int:
+    """As many rows as a training step takes where each of their tokens has a whole vocabulary of
+    logits: gigabytes at 32 rows."""
+    if work.head in ("causal-lm", "seq2seq"):
+        return min(EVAL_BATCH_SIZE, plan.batch_size)
+    return EVAL_BATCH_SIZE
 
 
 @dataclass(slots=True)
