@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from zenml_ftvr.data import Dataset, Rows
-from zenml_ftvr.values import DataSource
+from zenml_ftvr.values import DataSource, ModelSource, TrainingPlan
 
 POSITIONS = 128
 ALPHABET = "abcdefghijklmnopqrstuvwxyz .,!?ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789\n:;'-_<>|/é"
@@ -49,19 +49,19 @@ def letters_tokenizer(begins: bool = True) -> Any:
     from tokenizers.pre_tokenizers import Split
     from transformers import PreTrainedTokenizerFast
 
-    special = ["<pad>", "<s>", "</s>", "<unk>"]
+    pad, begin, end, unknown = special = ["<pad>", "<s>", "</s>", "<unk>"]
     vocabulary = {token: place for place, token in enumerate([*special, *ALPHABET])}
-    inner = Tokenizer(WordLevel(vocabulary, unk_token="<unk>"))
+    inner = Tokenizer(WordLevel(vocabulary, unk_token=unknown))
     inner.pre_tokenizer = Split(Regex(r"[\s\S]"), "isolated")
     inner.decoder = Fuse()
     inner.add_special_tokens(special)
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=inner,
         model_max_length=POSITIONS,
-        pad_token="<pad>",
-        unk_token="<unk>",
-        eos_token="</s>",
-        bos_token="<s>" if begins else None,
+        pad_token=pad,
+        unk_token=unknown,
+        eos_token=end,
+        bos_token=begin if begins else None,
     )
     tokenizer.model_input_names = ["input_ids", "attention_mask"]
     return tokenizer
@@ -164,3 +164,29 @@ def save_model(model: Any, tokenizer: Any, folder: Path) -> Path:
         model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def language_plan(
+    approach: Any, task: Any, base: Path | None, *, max_steps: int, batch_size: int = 8
+) -> TrainingPlan:
+    """A plan for `language_dataset`, without a recommendation."""
+    from zenml_ftvr.models import resolve
+
+    source = None if base is None else ModelSource(name=str(base))
+    return TrainingPlan(
+        approach=approach,
+        task=task,
+        model=source,
+        model_fingerprint=None if source is None else resolve(source).fingerprint,
+        data_fingerprint="0" * 64,
+        labels=(),
+        max_steps=max_steps,
+        batch_size=batch_size,
+        learning_rate=getattr(approach, "learning_rate", None),
+        warmup_steps=0,
+        weight_decay=0.0,
+        eval_every_steps=max(1, max_steps // 2),
+        seed=0,
+        wall_seconds=None,
+        predicted_hours=None,
+    )

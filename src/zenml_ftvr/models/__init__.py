@@ -10,6 +10,7 @@ from zenml_ftvr.models.prefix import PREFIX_STATES, cut, frozen_states
 from zenml_ftvr.models.quiet import quiet
 from zenml_ftvr.models.resolve import ResolvedModel, resolve, tokenizer_view
 from zenml_ftvr.models.store import RowStore, cache_folder, row_key, store_folder
+from zenml_ftvr.models.suits import refuse_other_forms
 
 __all__ = [
     "PREFIX_STATES",
@@ -30,6 +31,7 @@ __all__ = [
     "load",
     "load_encoder",
     "quiet",
+    "refuse_other_forms",
     "resolve",
     "row_key",
     "save_baseline",

@@ -228,21 +228,25 @@ class CausalWork:
         return pack(documents, self.task.max_length, share=self.shares_blocks)
 
     def collator(self, processor: Any, model: Any) -> Collate:
-        """Pads at the end and gives no attention mask: transformers then keeps documents apart by
-        where positions begin anew, and what is padded comes after all that is learnt."""
-        pad = processor.pad_token_id
+        """Pads at the end. Where documents share a row no attention mask is given: transformers
+        then keeps them apart by where positions begin anew, and padding comes after all that is
+        learnt. Where they do not, the model may not know positions, and gets a mask."""
+        fill = {"input_ids": processor.pad_token_id, "labels": IGNORED, "position_ids": 0}
 
         def collate(rows: list[dict[str, Any]]) -> dict[str, Any]:
             import torch
 
             longest = max(len(row["input_ids"]) for row in rows)
-            fill = {"input_ids": pad, "labels": IGNORED, "position_ids": 0}
             batch: dict[str, Any] = {
                 name: torch.tensor(
-                    [row[name] + [fill[name]] * (longest - len(row[name])) for row in rows]
+                    [row[name] + [filling] * (longest - len(row[name])) for row in rows]
                 )
-                for name in fill
+                for name, filling in fill.items()
             }
+            if not self.shares_blocks:
+                del batch["position_ids"]
+                lengths = torch.tensor([len(row["input_ids"]) for row in rows])
+                batch["attention_mask"] = (torch.arange(longest) < lengths[:, None]).long()
             # A cache would make the model take a block for one document.
             return {**batch, "use_cache": False}
 

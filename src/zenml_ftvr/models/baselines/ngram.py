@@ -158,7 +158,7 @@ class NgramBaseline:
         """Arrays alone, as safetensors."""
         from safetensors.numpy import save_file
 
-        arrays = {}
+        arrays: dict[str, Any] = {}
         for length, order in enumerate(self.orders, start=1):
             arrays[f"keys_{length}"] = order.keys
             arrays[f"counts_{length}"] = order.counts
