@@ -69,8 +69,8 @@ class PlanBasis:
 
 
 CHARACTERS_PER_TOKEN = 4
-"""Of English, as GPT-2's tokenizer and its successors cut it: OpenAI's help centre, "What are tokens
-and how to count them". Used where no base model's tokenizer has counted."""
+"""Of English, as GPT-2's tokenizer and its successors cut it: OpenAI's help centre, "What are
+tokens and how to count them". Used where no base model's tokenizer has counted."""
 
 
 def _packing(profile: DataProfile, task: Task) -> float:

@@ -9,6 +9,7 @@ from zenml_ftvr.tasks.answers import Answers, ClassAnswers, score, unit_weights
 from zenml_ftvr.tasks.causal_lm import CausalWork
 from zenml_ftvr.tasks.encoded import EncodedRows
 from zenml_ftvr.tasks.packing import PackedRows
+from zenml_ftvr.tasks.seq2seq import SeqToSeqWork
 from zenml_ftvr.tasks.text_classification import TextWork
 from zenml_ftvr.tasks.work import HeadKind, Outputs, RowWork, TargetKind, TargetScale, Work
 from zenml_ftvr.values import (
@@ -32,6 +33,7 @@ __all__ = [
     "Outputs",
     "PackedRows",
     "RowWork",
+    "SeqToSeqWork",
     "TargetKind",
     "TargetScale",
     "Work",
@@ -49,7 +51,9 @@ def make_work(task: Task, labels: tuple[str, ...], scale: TargetScale) -> Work:
             return TextWork(task=task, labels=labels, scale=scale)
         case CausalLM():
             return CausalWork(task=task)
-        case TokenClassification() | Seq2Seq() | ImageClassification():
+        case Seq2Seq():
+            return SeqToSeqWork(task=task)
+        case TokenClassification() | ImageClassification():
             raise ConfigurationError(f"task '{task.kind}' is not there yet.")
         case _:
             assert_never(task)

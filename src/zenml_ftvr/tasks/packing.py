@@ -45,7 +45,7 @@ def pieces_of(document: Document, size: int) -> Iterator[tuple[list[int], list[i
 def fill_blocks(lengths: Sequence[int], size: int) -> list[list[int]]:
     """Places of the pieces that share a block, each block of at most `size` tokens.
 
-    Best fit, longest first: Ding et al. 2024, arXiv 2404.10830, 3.
+    Best fit, longest first: Ding et al. 2024, arXiv 2404.10830.
     """
     blocks: list[list[int]] = []
     with_room: dict[int, list[int]] = {}  # free places: blocks

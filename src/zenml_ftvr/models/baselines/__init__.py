@@ -9,9 +9,11 @@ from typing import Protocol
 from zenml_ftvr.data import Rows
 from zenml_ftvr.errors import ConfigurationError
 from zenml_ftvr.models.baselines.ngram import fit_ngrams, load_ngrams
+from zenml_ftvr.models.baselines.retrieval import fit_retrieval, load_retrieval
 from zenml_ftvr.models.baselines.text import fit_text_baseline, load_text_baseline
 from zenml_ftvr.tasks import Outputs, Work
 from zenml_ftvr.tasks.causal_lm import CausalWork
+from zenml_ftvr.tasks.seq2seq import SeqToSeqWork
 from zenml_ftvr.tasks.text_classification import TextWork
 
 __all__ = ["Baseline", "fit_baseline", "load_baseline"]
@@ -40,6 +42,8 @@ def fit_baseline(work: Work, rows: Rows, seed: int) -> Baseline:
             return fit_text_baseline(work, rows, seed)
         case CausalWork():
             return fit_ngrams(work, rows, seed)
+        case SeqToSeqWork():
+            return fit_retrieval(work, rows, seed)
         case _:
             raise ConfigurationError(f"there is no baseline for '{work.task.kind}' yet.")
 
@@ -51,5 +55,7 @@ def load_baseline(work: Work, folder: Path) -> Baseline:
             return load_text_baseline(work, folder)
         case CausalWork():
             return load_ngrams(work, folder)
+        case SeqToSeqWork():
+            return load_retrieval(work, folder)
         case _:
             raise ConfigurationError(f"there is no baseline for '{work.task.kind}' yet.")

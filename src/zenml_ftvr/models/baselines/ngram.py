@@ -65,7 +65,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class NgramBaseline:
-    """Witten-Bell interpolation (Witten & Bell 1991; Chen & Goodman 1998, TR-10-98, 2.6):
+    """Witten-Bell interpolation (Witten & Bell 1991; Chen & Goodman 1998, TR-10-98):
     p(w|h) = (c(hw) + T(h) p(w|h')) / (c(h) + T(h)), T(h) the distinct symbols seen after h."""
 
     work: CausalWork

@@ -12,7 +12,8 @@ from zenml_ftvr.models.baselines import Baseline, load_baseline
 from zenml_ftvr.models.folder import Manifest
 from zenml_ftvr.models.scorers.language import LanguageScorer
 from zenml_ftvr.models.scorers.rows import FeatureScorer, RowScorer
-from zenml_ftvr.tasks import CausalWork, Outputs, Work
+from zenml_ftvr.models.scorers.texts import TextScorer
+from zenml_ftvr.tasks import CausalWork, Outputs, SeqToSeqWork, Work
 from zenml_ftvr.tasks.text_classification import TextWork
 
 __all__ = ["Scorer", "Writer", "scorer_for"]
@@ -54,7 +55,9 @@ def _of_transformer(folder: Path, manifest: Manifest, work: Work, device: str) -
             return RowScorer(folder, manifest, cast(TextWork, work), device)
         case "causal-lm":
             return LanguageScorer(folder, manifest, cast(CausalWork, work), device)
-        case "token-classification" | "seq2seq" | "image-classification":
+        case "seq2seq":
+            return TextScorer(folder, manifest, cast(SeqToSeqWork, work), device)
+        case "token-classification" | "image-classification":
             raise ConfigurationError(f"a '{work.head}' model cannot answer yet.")
         case _:
             assert_never(work.head)

@@ -44,9 +44,9 @@ class Window:
 def windows_of(place: int, document: Document, size: int) -> Iterator[Window]:
     """Windows of at most `size` tokens, half a window apart; every token is scored once.
 
-    After the first window a token is thus foretold from at least half a window (but for the last
-    window, it has that many scored before it): strided windows as in Baevski & Auli 2019,
-    arXiv 1809.10853, 5.1 (context window).
+    After the first window each token is foretold from at least half a window of what is before it,
+    at twice the cost of windows that do not overlap: the strided windows of transformers'
+    documentation ("Perplexity of fixed-length models").
     """
     ids, labels = document.ids, document.labels
     yield Window(place, ids[:size], [IGNORED, *labels[1:size]])
