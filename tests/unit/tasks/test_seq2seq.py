@@ -237,6 +237,14 @@ def test_only_an_encoder_decoder_is_taken(bases: dict[str, Path], bert_folder: P
         ask(bases["bart"], CausalLM(max_length=32))
 
 
+def test_both_stacks_of_layers_count(bases: dict[str, Path]) -> None:
+    from zenml_ftvr.models import resolve
+
+    t5, bart = (resolve(ModelSource(name=str(bases[name]))).architecture for name in ("t5", "bart"))
+    assert (t5.layers, t5.intermediate, t5.max_positions) == (4, 64, None)
+    assert (bart.layers, bart.intermediate, bart.max_positions) == (2, 64, 128)
+
+
 def test_the_first_steps_are_timed(
     bases: dict[str, Path], answered: Dataset, hardware: Hardware
 ) -> None:
