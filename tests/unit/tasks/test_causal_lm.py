@@ -27,7 +27,16 @@ from zenml_ftvr.tasks import TargetScale, make_work, score
 from zenml_ftvr.tasks.causal_lm import documents_of
 from zenml_ftvr.tasks.packing import IGNORED
 from zenml_ftvr.train import run_plan
-from zenml_ftvr.values import CausalLM, Full, Hardware, Lora, Partial
+from zenml_ftvr.values import (
+    Baseline,
+    CausalLM,
+    Full,
+    Hardware,
+    Ledger,
+    Lora,
+    Partial,
+    metrics_of,
+)
 
 MARKED = (
     "{% for m in messages %}{% if m.role == 'assistant' %}<a>"
@@ -248,7 +257,6 @@ def test_the_first_steps_are_timed(
 ) -> None:
     from zenml_ftvr.models import resolve
     from zenml_ftvr.pilot.calibrate import _calibrate_arm
-    from zenml_ftvr.values import Baseline
 
     task = CausalLM(max_length=64)
     for approach in (APPROACHES["partial"], APPROACHES["lora"], Baseline()):
@@ -257,3 +265,32 @@ def test_the_first_steps_are_timed(
         assert arm.seconds_per_step > 0
         assert arm.seconds_per_eval_row > 0
         assert (arm.seconds_per_frozen_row > 0) == (approach.kind == "partial")
+
+
+def test_it_is_compared_with_the_ngrams_on_the_test_split(
+    bases: dict[str, Path], rows_of_text: Dataset, hardware: Hardware, tmp_path: Path
+) -> None:
+    from zenml_ftvr.evaluate import evaluate_models
+    from zenml_ftvr.pilot import screen
+
+    task = CausalLM(max_length=96)
+    models = []
+    for approach, steps in ((APPROACHES["full"], 30), (Baseline(), 0)):
+        plan = language_plan(approach, task, bases["gpt2"], max_steps=steps)
+        models.append(run_plan(plan, rows_of_text, tmp_path / approach.kind, hardware))
+    evaluation = evaluate_models(
+        models,
+        rows_of_text,
+        spent=Ledger(),
+        predicted_seconds=[None, None],
+        seed=0,
+        on_rows=lambda kind, done, total: None,
+    )
+    for one in evaluation.models:
+        bits = next(value for value in one.scores if value.metric == "bits_per_byte")
+        assert 0 < bits.low < bits.value < bits.high
+    assert {one.metric for one in evaluation.differences} == set(metrics_of(task))
+    evidence = screen(rows_of_text, None, ["baseline", "head"], task, "cpu", 0)
+    (screened,) = evidence.measured
+    assert screened.kind == "baseline"
+    assert {one.metric for one in screened.scores} == set(metrics_of(task))

@@ -32,10 +32,12 @@ from zenml_ftvr.tasks import TargetScale, make_work, score
 from zenml_ftvr.tasks.text_answers import TextAnswers
 from zenml_ftvr.train import run_plan
 from zenml_ftvr.values import (
+    Baseline,
     Budget,
     CausalLM,
     Full,
     Hardware,
+    Ledger,
     Lora,
     ModelSource,
     Request,
@@ -250,10 +252,36 @@ def test_the_first_steps_are_timed(
 ) -> None:
     from zenml_ftvr.models import resolve
     from zenml_ftvr.pilot.calibrate import _calibrate_arm
-    from zenml_ftvr.values import Baseline
 
     for approach in (Full(learning_rate=1e-3), Lora(learning_rate=1e-3), Baseline()):
         plan = language_plan(approach, Seq2Seq(), bases["t5"], max_steps=7, batch_size=4)
         arm = _calibrate_arm(plan, answered, resolve(plan.model), hardware, None)
         assert arm.seconds_per_step > 0
         assert arm.seconds_per_eval_row > 0
+
+
+def test_it_is_compared_with_retrieval_on_the_test_split(
+    bases: dict[str, Path], answered: Dataset, hardware: Hardware, tmp_path: Path
+) -> None:
+    from zenml_ftvr.evaluate import evaluate_models
+    from zenml_ftvr.pilot import screen
+
+    task = Seq2Seq(max_length=32, max_target_length=8)
+    models = []
+    for approach, steps in ((Full(learning_rate=1e-2), 10), (Baseline(), 0)):
+        plan = language_plan(approach, task, bases["t5"], max_steps=steps)
+        models.append(run_plan(plan, answered, tmp_path / approach.kind, hardware))
+    evaluation = evaluate_models(
+        models,
+        answered,
+        spent=Ledger(),
+        predicted_seconds=[None, None],
+        seed=0,
+        on_rows=lambda kind, done, total: None,
+    )
+    for one in evaluation.models:
+        assert {score.metric for score in one.scores} == set(METRICS)
+        assert all(0 <= score.low <= score.value <= score.high <= 1 for score in one.scores)
+    assert {one.metric for one in evaluation.differences} == set(METRICS)
+    (screened,) = screen(answered, None, ["baseline", "head"], task, "cpu", 0).measured
+    assert screened.kind == "baseline"
