@@ -66,9 +66,10 @@ def resolve_base(request: Request) -> ResolvedModel | None:
     """The base model, or None where no approach on offer needs one."""
     if not any(approach.kind in NEEDS_BASE_MODEL for approach in request.approaches):
         return None
-    from zenml_ftvr.models import resolve
+    from zenml_ftvr.models import refuse_other_forms, resolve
 
     base = resolve(request.base_model)
+    refuse_other_forms(base.source, base.folder, request.task)
     positions, wanted = base.architecture.max_positions, most_tokens(request.task)
     if positions is not None and wanted > positions:
         raise ConfigurationError(

@@ -85,6 +85,8 @@ def _pretrained(
     tokenizer = load_processor(base.folder, work.head, allow)
     if work.head != "image-classification" and model.config.pad_token_id is None:
         model.config.pad_token_id = tokenizer.pad_token_id
+    if work.head == "causal-lm":
+        tokenizer.padding_side = "right"  # positions count from the row's first place
     return Trainable(model=model, tokenizer=tokenizer)
 
 

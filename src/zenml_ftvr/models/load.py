@@ -11,7 +11,7 @@ from zipfile import BadZipFile
 from zenml_ftvr.data import Rows, rows_of_inputs
 from zenml_ftvr.errors import ModelError
 from zenml_ftvr.models.folder import Manifest, read_manifest
-from zenml_ftvr.models.scorers import Scorer, scorer_for
+from zenml_ftvr.models.scorers import Scorer, Writer, scorer_for
 from zenml_ftvr.tasks import Answers, Outputs, Work, make_work
 from zenml_ftvr.values import Allowance, Kind, Task
 from zenml_ftvr.values.written import user_path
@@ -55,8 +55,10 @@ class LoadedModel:
         inputs = [row.get("text") if isinstance(row, Mapping) else row for row in rows]
         if not inputs:
             return []
-        outputs = self._scorer.outputs(rows_of_inputs(inputs, self.task))
-        return self._work.predictions(outputs, inputs)
+        asked = rows_of_inputs(inputs, self.task)
+        if isinstance(self._scorer, Writer):
+            return self._work.predictions(self._scorer.written(asked), inputs)
+        return self._work.predictions(self._scorer.outputs(asked), inputs)
 
     def outputs(self, rows: Rows, on_rows: OnRows | None = None) -> Outputs:
         """What the model says of every row, in the form of its task."""

@@ -140,8 +140,9 @@ def _sha256(files: list[Path]) -> str:
 
 ROBERTA_KIN = ("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "data2vec-text", "mpnet")
 
-FEED_FORWARD_NAMES = ("intermediate_size", "hidden_dim", "n_inner")
-"""What BERT, DistilBERT and GPT-2 call the width of the feed-forward layers."""
+FEED_FORWARD_NAMES = ("intermediate_size", "hidden_dim", "n_inner", "d_ff", "encoder_ffn_dim")
+"""What BERT, DistilBERT, GPT-2, T5 and BART call the width of the feed-forward layers."""
+DECODER_LAYERS_NAMES = ("num_decoder_layers", "decoder_layers")  # of T5, of BART
 
 
 def _architecture(source: ModelSource, folder: Path, weights: list[Path]) -> Architecture:
@@ -152,7 +153,7 @@ def _architecture(source: ModelSource, folder: Path, weights: list[Path]) -> Arc
         config = AutoConfig.from_pretrained(folder, trust_remote_code="remote_code" in source.allow)
         named = (getattr(config, name, None) for name in FEED_FORWARD_NAMES)
         return Architecture(
-            layers=config.num_hidden_layers,
+            layers=config.num_hidden_layers + _decoder_layers(config),
             hidden=config.hidden_size,
             heads=config.num_attention_heads,
             intermediate=next(filter(None, named), 4 * config.hidden_size),
@@ -165,6 +166,14 @@ def _architecture(source: ModelSource, folder: Path, weights: list[Path]) -> Arc
             f"{_tried(source)}: config.json in {folder} is not that of a text model that "
             f"transformers knows ({error})."
         ) from error
+
+
+def _decoder_layers(config: Any) -> int:
+    """Layers besides those of the encoder; 0 where there is one stack."""
+    if not getattr(config, "is_encoder_decoder", False):
+        return 0
+    named = (getattr(config, name, None) for name in DECODER_LAYERS_NAMES)
+    return int(next(filter(None, named), config.num_hidden_layers))
 
 
 def _max_positions(config: Any) -> int | None:

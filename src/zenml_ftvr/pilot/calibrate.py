@@ -48,10 +48,12 @@ from zenml_ftvr.values import (
     Approach,
     ArmCalibration,
     Calibration,
+    CausalLM,
     Hardware,
     ImageClassification,
     Kind,
     ModelSource,
+    Seq2Seq,
     TokenClassification,
     TrainingPlan,
 )
@@ -156,6 +158,8 @@ def _longest(plan: TrainingPlan, dataset: Dataset) -> int:
 
     most = most_tokens(plan.task)
     if isinstance(plan.task, TokenClassification) or dataset.train.table.num_rows == 0:
+        return most
+    if isinstance(plan.task, CausalLM | Seq2Seq):  # packed rows are full; a target may be longer
         return most
     column = dataset.train.table.column("text")
     if _is_list(column) or isinstance(plan.task, ImageClassification):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Callable
@@ -14,15 +15,24 @@ from zenml_ftvr.models import (
     ResolvedModel,
     Trainable,
     build,
+    keeps_documents_apart,
     quiet,
     this_device,
     training_precision,
 )
-from zenml_ftvr.tasks import Work, score, work_for
+from zenml_ftvr.tasks import CausalWork, Work, score, work_for
 from zenml_ftvr.train.optimizers import optimizer_for
 from zenml_ftvr.train.progress import Progress
 from zenml_ftvr.train.settle import make_ready
-from zenml_ftvr.values import LOWER_IS_BETTER, CurvePoint, Metric, TrainingPlan
+from zenml_ftvr.values import (
+    LOWER_IS_BETTER,
+    CausalLM,
+    CurvePoint,
+    Metric,
+    Seq2Seq,
+    Task,
+    TrainingPlan,
+)
 
 if TYPE_CHECKING:
     from zenml_ftvr.data import Dataset
@@ -68,6 +78,15 @@ def _as_built(trainable: Trainable) -> None:
     """Changes nothing."""
 
 
+def _read_by_a_tokenizer(task: Task, dataset: Dataset) -> list[Any]:
+    """What a tokenizer of the data's own has to cut: inputs, and the texts to be written."""
+    match task:
+        case Seq2Seq() | CausalLM(form="completion"):
+            return [*dataset.train.inputs, *dataset.train.targets]
+        case _:
+            return dataset.train.inputs
+
+
 def prepare(
     plan: TrainingPlan,
     dataset: Dataset,
@@ -80,7 +99,10 @@ def prepare(
     `pretrain` is called before a head is solved for, which must see the features that are trained.
     """
     work = work_for(plan.task, dataset)
-    trainable = build(plan, base, dataset.train.inputs)
+    trainable = build(plan, base, _read_by_a_tokenizer(plan.task, dataset))
+    if isinstance(work, CausalWork):
+        shares = keeps_documents_apart(trainable.model)
+        work = dataclasses.replace(work, shares_blocks=shares)
     train = work.encode(trainable.tokenizer, dataset.train)
     pretrain(trainable)
     make_ready(plan, work, trainable, base, train)
@@ -120,7 +142,7 @@ def trainer_for(
         output_dir=str(work_folder),
         max_steps=plan.max_steps,
         per_device_train_batch_size=plan.batch_size,
-        per_device_eval_batch_size=EVAL_BATCH_SIZE,
+        per_device_eval_batch_size=_eval_batch_size(plan, work),
         learning_rate=plan.learning_rate or 0.0,
         lr_scheduler_type="linear",
         warmup_steps=plan.warmup_steps,
@@ -149,7 +171,8 @@ def trainer_for(
     )
 
     def compute_metrics(seen: Any) -> dict[str, float]:
-        answers = work.answers_in_training(seen.predictions, seen.label_ids, trainer.eval_dataset)
+        rows = getattr(trainer.eval_dataset, "rows", trainer.eval_dataset)  # without kept states
+        answers = work.answers_in_training(seen.predictions, seen.label_ids, rows)
         return {metric: score(answers, metric) for metric in work.in_training}
 
     trainer = Trainer(
@@ -168,6 +191,14 @@ def trainer_for(
 
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def _eval_batch_size(plan: TrainingPlan, work: Work) -> int:
+    """As many rows as a training step takes where each of their tokens has a whole vocabulary of
+    logits: gigabytes at 32 rows."""
+    if work.head in ("causal-lm", "seq2seq"):
+        return min(EVAL_BATCH_SIZE, plan.batch_size)
+    return EVAL_BATCH_SIZE
 
 
 @dataclass(slots=True)
