@@ -98,9 +98,12 @@ class FittedCurve:
         errors = np.concatenate(
             [self.fits.errors_at(wanted / self.sizes[-1]), self.measured @ among]
         )
+        errors = np.clip(errors, 0.0, 1.0)
+        # As far up as down, so that a bound of the score does not move the mean.
+        room = np.minimum(errors, 1 - errors)
         beyond = np.maximum(0.0, np.log(wanted / self.sizes[-1]))
-        drifted = errors + self.drifts[:, None] * beyond[None, :]
-        return np.clip(1 - drifted, 0.0, 1.0)[self.order]
+        drifted = errors + np.clip(self.drifts[:, None] * beyond[None, :], -room, room)
+        return (1 - drifted)[self.order]
 
     def outcomes_at(self, sizes: Sequence[float] | Floats) -> Floats:
         """Scores of one training each [draws, sizes]: expected scores and the luck of a seed."""
