@@ -1,5 +1,11 @@
 """The nouns: frozen values that travel down the data's way."""
 
+from zenml_ftvr.values.accelerator import (
+    Accelerator,
+    MemorySettings,
+    Precision,
+    TrainingMemory,
+)
 from zenml_ftvr.values.approach import (
     ALL_APPROACHES,
     KINDS,
@@ -66,6 +72,7 @@ __all__ = [
     "ALL_APPROACHES",
     "CURVE_FORMS",
     "KINDS",
+    "Accelerator",
     "Approach",
     "ArmCalibration",
     "ArmPilots",
@@ -98,12 +105,14 @@ __all__ = [
     "LedgerEntry",
     "Lora",
     "MeasuredScore",
+    "MemorySettings",
     "Metric",
     "ModelEvaluation",
     "ModelSource",
     "PairedDifference",
     "Partial",
     "PilotScore",
+    "Precision",
     "Quantiles",
     "RankedArm",
     "Recommendation",
@@ -118,5 +127,6 @@ __all__ = [
     "TrackedRun",
     "TrackingSettings",
     "TrainedModel",
+    "TrainingMemory",
     "TrainingPlan",
 ]
