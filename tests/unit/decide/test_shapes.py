@@ -190,7 +190,7 @@ def test_odd_sizes_are_counted_as_a_model_of_them_has(
 
 
 def test_an_output_layer_of_its_own_is_counted_as_the_stored_weights_have_it() -> None:
-    """transformers 5.23 builds T5 with a shared one whatever the file says, and unties on load."""
+    """transformers 5.23 builds T5 with a shared one whatever the file says."""
     assert shape_of(T5_GATED).architecture.n_params == 222_903_552 + 32_128 * 768
 
 
