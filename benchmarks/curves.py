@@ -1,6 +1,6 @@
 """Do the intervals of the learning curves hold what they say? On curves whose truth is known.
 
-    python benchmarks/curves.py   # benchmarks/results/curves.json, about a minute on one core
+    python benchmarks/curves.py   # benchmarks/results/curves.json, about two minutes of one core
 
 Synthetic: random curves of six families, of which only one (mmf4) is among the fitted forms and one
 does not rise throughout; pilots of three to five doubling sizes with one to three seeds, and the

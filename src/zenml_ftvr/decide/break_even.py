@@ -36,8 +36,8 @@ class Outlook:
     `FittedCurve.scores_at`, or a cross-validated score repeated."""
     hours_at: Callable[[Floats], Floats]
     """From sizes in rows to hours, [sizes] each."""
-    supported_to: float = math.inf
-    """Rows beyond which nothing speaks for the scores."""
+    supported_to: float | None = None
+    """Rows beyond which nothing speaks for the scores; None where nothing bounds it."""
 
 
 def map_axis(least: float, most: float, n: int) -> tuple[float, ...]:
@@ -102,6 +102,7 @@ def decision_map(
     import numpy as np
 
     sizes = np.array([round(n) for n in n_train], dtype=np.float64)
+    supported = [one.supported_to for one in outlooks if one.supported_to is not None]
     columns = []
     for at_size in prospects_at(outlooks, sizes):
         chosen: dict[int, Kind | None] = {0: None}
@@ -116,7 +117,7 @@ def decision_map(
         n_train=tuple(int(n) for n in sizes),
         hours=tuple(hours),
         winners=tuple(zip(*columns, strict=True)),
-        supported_to=min((one.supported_to for one in outlooks), default=math.inf),
+        supported_to=min(supported) if supported else None,
     )
 
 

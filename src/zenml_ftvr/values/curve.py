@@ -168,5 +168,5 @@ class DecisionMap:
     hours: tuple[float, ...]
     winners: tuple[tuple[Kind | None, ...], ...]
     """A row for each budget, a column for each size; None where no arm is affordable."""
-    supported_to: float
-    """Rows up to which every arm's forecast rests on its pilots."""
+    supported_to: float | None
+    """Rows up to which every arm's forecast rests on its pilots; None where nothing bounds it."""

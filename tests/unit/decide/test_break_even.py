@@ -125,6 +125,7 @@ def test_down_a_column_the_expected_score_never_falls() -> None:
 def test_the_map_says_how_far_every_forecast_is_supported() -> None:
     arms = [with_draws("full", 0.95, 4.0, 1e-4), with_draws("head", 0.85, 1.0, 1e-6)]
     assert decision_map(arms, (100,), (1.0,), 0.005).supported_to == 4_000
+    assert decision_map([HEAD], (100,), (1.0,), 0.005).supported_to is None
 
 
 def test_one_draw_is_compared_with_many() -> None:
