@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zenml_ftvr.decide.expected import Prospect, affordable, choose
+from zenml_ftvr.decide.expected import Prospect, Rule, affordable, choose
 from zenml_ftvr.errors import ConfigurationError
 from zenml_ftvr.values import KINDS, Kind
 from zenml_ftvr.values.curve import BreakEven, DecisionMap
@@ -57,6 +57,7 @@ def break_evens(
     n_train: int,
     sizes: tuple[float, float],
     tolerance: float,
+    rule: Rule = choose,
 ) -> tuple[BreakEven, ...]:
     """For each pair of arms, where they change places.
 
@@ -82,7 +83,9 @@ def break_evens(
                 second=second.kind,
                 n_train=_crossings(fine, ahead),
                 ahead_when_small=small,
-                hours=_break_even_hours(prospects[first.kind], prospects[second.kind], tolerance),
+                hours=_break_even_hours(
+                    (prospects[first.kind], prospects[second.kind]), tolerance, rule
+                ),
             )
         )
     return tuple(found)
@@ -93,8 +96,9 @@ def decision_map(
     n_train: Sequence[float],
     hours: Sequence[float],
     tolerance: float,
+    rule: Rule = choose,
 ) -> DecisionMap:
-    """The arm that `choose` takes at every size (rows) and budget (hours); None where none fits.
+    """The arm that the rule takes at every size (rows) and budget (hours); None where none fits.
 
     Which arms fit changes only at what one of them costs, so that at most as many choices are made
     for a size as there are arms.
@@ -110,7 +114,7 @@ def decision_map(
         for limit in hours:
             fitting = affordable(at_size, limit)
             if len(fitting) not in chosen:
-                chosen[len(fitting)] = choose(fitting, tolerance).kind
+                chosen[len(fitting)] = rule(fitting, tolerance).kind
             column.append(chosen[len(fitting)])
         columns.append(column)
     return DecisionMap(
@@ -156,10 +160,11 @@ def _crossings(sizes: Floats, ahead: Floats) -> tuple[float, ...]:
     return tuple(crossings)
 
 
-def _break_even_hours(first: Prospect, second: Prospect, tolerance: float) -> float | None:
+def _break_even_hours(
+    pair: tuple[Prospect, Prospect], tolerance: float, rule: Rule
+) -> float | None:
     """What the costlier of two costs, if it is chosen where both can be paid."""
-    dearer = max(first, second, key=lambda one: one.hours)
-    cheaper = second if dearer is first else first
+    cheaper, dearer = sorted(pair, key=lambda one: one.hours)
     if cheaper.hours == dearer.hours:
         return None
-    return dearer.hours if choose([cheaper, dearer], tolerance).kind == dearer.kind else None
+    return dearer.hours if rule(pair, tolerance).kind == dearer.kind else None

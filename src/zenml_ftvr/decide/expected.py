@@ -6,8 +6,15 @@ arm's mean, so that what is not known about any arm raises the regret of all ali
 more attractive: an arm is never chosen over one that has a higher mean and costs no more, however
 wide its draws.
 
+That regret holds what no choice of today can avoid: E[best] - highest mean, the price of not
+knowing which arm is best. Where it alone is above the tolerance, so is every arm's regret: the
+highest mean is taken whatever it costs, and the tolerance has no say. `choose_by_shortfall` leaves
+it out: the cheapest arm whose mean is within the tolerance of the highest. All that is said here
+holds for either rule; benchmarks/results/choices.json compares them.
+
 What a larger budget does, on equal evidence. Arms become feasible and none stops being so. An arm
-within the tolerance has a mean of E[best] - tolerance at least, and E[best] can only rise.
+within the tolerance has a mean of E[best] - tolerance at least (by shortfall: the highest mean -
+tolerance), and neither can fall.
 - Where the added arms cost more than those before, as when a limit on cost is raised: if the old
   choice is still within the tolerance, it is still the cheapest such arm, and is chosen again; if
   it is not, its mean is below that of every arm that is; and if none is, the highest mean is taken.
@@ -18,9 +25,9 @@ within the tolerance has a mean of E[best] - tolerance at least, and E[best] can
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from zenml_ftvr.errors import BudgetError, ConfigurationError
 from zenml_ftvr.values import KINDS, Kind
@@ -32,7 +39,18 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-__all__ = ["Prospect", "affordable", "choose", "standings"]
+__all__ = [
+    "Prospect",
+    "Rule",
+    "affordable",
+    "choose",
+    "choose_by_shortfall",
+    "standings",
+]
+
+
+Rule: TypeAlias = Callable[[Sequence["Prospect"], float], Choice]
+"""From the feasible arms and the tolerance to the choice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -99,14 +117,24 @@ def choose(feasible: Sequence[Prospect], tolerance: float) -> Choice:
     `standings`.
     """
     listed = standings(feasible)
-    good_enough = [one for one in listed if one.expected_regret <= tolerance]
-    if good_enough:
-        cheapest = min(one.hours for one in good_enough)
-        chosen = next(one for one in good_enough if one.hours == cheapest)
-        return Choice(
-            kind=chosen.kind,
-            rule="cheapest within the tolerance",
-            tolerance=tolerance,
-            standings=listed,
-        )
-    return Choice(kind=listed[0].kind, rule="highest mean", tolerance=tolerance, standings=listed)
+    return _cheapest_within(listed, [one.expected_regret for one in listed], tolerance)
+
+
+def choose_by_shortfall(feasible: Sequence[Prospect], tolerance: float) -> Choice:
+    """The cheapest arm whose mean is within `tolerance` of the highest; as `choose` in all else."""
+    listed = standings(feasible)
+    return _cheapest_within(listed, [listed[0].mean - one.mean for one in listed], tolerance)
+
+
+def _cheapest_within(
+    listed: Sequence[ArmStanding], losses: Sequence[float], tolerance: float
+) -> Choice:
+    """The first of the cheapest arms whose loss is within the tolerance, else the first of all."""
+    within = [one for one, loss in zip(listed, losses, strict=True) if loss <= tolerance]
+    chosen = min(within, key=lambda one: one.hours) if within else listed[0]
+    return Choice(
+        kind=chosen.kind,
+        rule="cheapest within the tolerance" if within else "highest mean",
+        tolerance=tolerance,
+        standings=tuple(listed),
+    )

@@ -17,7 +17,7 @@ from zenml_ftvr.decide.break_even import (
     prospects_at,
 )
 from zenml_ftvr.decide.curve import fit_curve
-from zenml_ftvr.decide.expected import choose
+from zenml_ftvr.decide.expected import Rule, choose, choose_by_shortfall
 from zenml_ftvr.errors import ConfigurationError
 from zenml_ftvr.values import KINDS, ArmPilots, Kind, PilotScore
 
@@ -163,3 +163,12 @@ def test_seven_fitted_curves_on_a_grid_of_1200_cells_take_under_a_second() -> No
 def test_an_axis_that_cannot_be_made_is_refused(least: float, most: float, n: int) -> None:
     with pytest.raises(ConfigurationError, match="cannot be made"):
         map_axis(least, most, n)
+
+
+def test_the_map_and_the_pairs_follow_the_rule_that_they_are_given() -> None:
+    full, head = with_draws("full", 0.851, 1.0, 1e-4), with_draws("head", 0.85, 1.0, 1e-6)
+    rules: tuple[tuple[Rule, Kind], ...] = ((choose, "full"), (choose_by_shortfall, "head"))
+    for rule, kind in rules:
+        assert decision_map([full, head], (1_000,), (9.0,), 0.0015, rule).winners == ((kind,),)
+        (found,) = break_evens([full, head], 1_000, (100, 9_000), 0.0015, rule)
+        assert (found.hours is not None) == (kind == "full")

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 
 from zenml_ftvr.decide import plan_basis
 from zenml_ftvr.decide.cost import price_arm
-from zenml_ftvr.decide.expected import Prospect, affordable, choose, standings
+from zenml_ftvr.decide.expected import (
+    Prospect,
+    Rule,
+    affordable,
+    choose,
+    choose_by_shortfall,
+    standings,
+)
 from zenml_ftvr.errors import BudgetError, ConfigurationError
 from zenml_ftvr.values import (
     KINDS,
@@ -53,6 +60,7 @@ def arms(draw: st.DrawFn, least: int = 1) -> list[Prospect]:
     ]
 
 
+rules = pytest.mark.parametrize("rule", [choose, choose_by_shortfall])
 tolerances = st.sampled_from([0.0, 0.001, 0.005, 0.02, 0.2])
 
 
@@ -73,6 +81,20 @@ def test_what_is_worth_more_than_the_tolerance_is_paid_for() -> None:
 def test_where_none_is_within_the_tolerance_the_highest_mean_is_chosen() -> None:
     choice = choose([arm("full", 0.9, 5.0, sd=0.1), arm("head", 0.88, 0.1, sd=0.1)], 0.005)
     assert (choice.kind, choice.rule) == ("full", "highest mean")
+
+
+def test_by_shortfall_what_is_not_known_of_the_best_does_not_buy_the_dearer_arm() -> None:
+    alike = [arm("full", 0.901, 5.0, sd=0.02), arm("head", 0.9, 0.1, sd=0.02)]
+    assert choose(alike, 0.005).kind == "full"
+    choice = choose_by_shortfall(alike, 0.005)
+    assert (choice.kind, choice.rule) == ("head", "cheapest within the tolerance")
+    assert choose_by_shortfall(alike, 0.0005).kind == "full"
+
+
+def test_where_nothing_is_uncertain_the_rules_agree() -> None:
+    known = [arm("full", 0.9, 5.0), arm("lora", 0.897, 2.0), arm("head", 0.88, 0.1)]
+    for tolerance in (0.0, 0.002, 0.004, 0.03):
+        assert choose(known, tolerance) == choose_by_shortfall(known, tolerance)
 
 
 def test_ties_go_to_the_cheaper_and_then_to_the_simpler_arm() -> None:
@@ -107,15 +129,17 @@ def test_probabilities_add_up_and_regret_is_what_the_mean_lacks(offered: list[Pr
         assert one.expected_regret >= 0
 
 
+@rules
 @given(offered=arms(), tolerance=tolerances, data=st.data())
 def test_equal_input_gives_the_equal_answer_in_any_order(
-    offered: list[Prospect], tolerance: float, data: st.DataObject
+    rule: Rule, offered: list[Prospect], tolerance: float, data: st.DataObject
 ) -> None:
     shuffled = data.draw(st.permutations(offered))
-    assert choose(offered, tolerance).kind == choose(shuffled, tolerance).kind
-    assert choose(offered, tolerance) == choose(offered, tolerance)
+    assert rule(offered, tolerance).kind == rule(shuffled, tolerance).kind
+    assert rule(offered, tolerance) == rule(offered, tolerance)
 
 
+@rules
 @given(
     offered=arms(),
     tolerance=tolerances,
@@ -123,29 +147,31 @@ def test_equal_input_gives_the_equal_answer_in_any_order(
     more=st.floats(0, 10),
 )
 def test_a_larger_budget_neither_shrinks_the_feasible_set_nor_lowers_the_expected_score(
-    offered: list[Prospect], tolerance: float, budget: float, more: float
+    rule: Rule, offered: list[Prospect], tolerance: float, budget: float, more: float
 ) -> None:
     small, large = affordable(offered, budget), affordable(offered, budget + more)
     assert {one.kind for one in small} <= {one.kind for one in large}
     if small:
-        before, after = choose(small, tolerance).chosen, choose(large, tolerance).chosen
+        before, after = rule(small, tolerance).chosen, rule(large, tolerance).chosen
         assert after.mean >= before.mean - ROUNDING
 
 
+@rules
 @given(offered=arms(least=2), tolerance=tolerances, data=st.data())
 def test_lifting_any_other_limit_lowers_the_expected_score_by_the_tolerance_at_most(
-    offered: list[Prospect], tolerance: float, data: st.DataObject
+    rule: Rule, offered: list[Prospect], tolerance: float, data: st.DataObject
 ) -> None:
     n = data.draw(st.integers(1, len(offered)))
-    before, after = choose(offered[:n], tolerance).chosen, choose(offered, tolerance).chosen
+    before, after = rule(offered[:n], tolerance).chosen, rule(offered, tolerance).chosen
     assert after.mean >= before.mean - tolerance - ROUNDING
 
 
+@rules
 @given(offered=arms(), tolerance=tolerances)
 def test_no_arm_is_chosen_over_a_better_one_that_costs_no_more(
-    offered: list[Prospect], tolerance: float
+    rule: Rule, offered: list[Prospect], tolerance: float
 ) -> None:
-    chosen = choose(offered, tolerance).chosen
+    chosen = rule(offered, tolerance).chosen
     for one in standings(offered):
         assert not (one.mean > chosen.mean + ROUNDING and one.hours <= chosen.hours)
 
@@ -167,6 +193,7 @@ def test_knowing_less_of_an_arm_lowers_no_arms_regret_and_raises_no_mean(
         assert one.mean == pytest.approx(sharp[one.kind].mean)
 
 
+@rules
 @given(
     offered=arms(),
     tolerance=tolerances,
@@ -174,11 +201,11 @@ def test_knowing_less_of_an_arm_lowers_no_arms_regret_and_raises_no_mean(
     rise=st.floats(1, 10),
 )
 def test_a_higher_price_changes_no_choice_and_lowers_no_cost(
-    offered: list[Prospect], tolerance: float, price: float, rise: float
+    rule: Rule, offered: list[Prospect], tolerance: float, price: float, rise: float
 ) -> None:
     """The budget is in hours here: one in dollars buys fewer at a higher price."""
     low, high = (
-        choose([dataclasses.replace(one, usd_per_hour=at) for one in offered], tolerance).chosen
+        rule([dataclasses.replace(one, usd_per_hour=at) for one in offered], tolerance).chosen
         for at in (price, price * rise)
     )
     assert low.kind == high.kind
