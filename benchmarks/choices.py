@@ -1,6 +1,6 @@
 """Does the rule of the choice pay? Three arms with pilots, one choice, the truth known.
 
-    python benchmarks/choices.py   # benchmarks/results/choices.json, about a minute of one core
+    python benchmarks/choices.py   # benchmarks/results/choices.json, about two minutes of one core
 
 Each problem has a cheap, a middling and a dear arm (1, 10 and 100 parts of cost), with curves drawn
 at random from the families of `curves.py` around one level, pilots of four doubling sizes (five
