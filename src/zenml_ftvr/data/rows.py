@@ -23,12 +23,15 @@ __all__ = [
     "BATCH_ROWS",
     "Dataset",
     "Rows",
+    "digests_of",
     "fingerprint_of",
+    "ids_of",
     "make_rows",
     "normalise",
     "row_id_of",
     "row_id_of_input",
     "schema_of",
+    "sha256_of_sorted",
     "text_of",
 ]
 
@@ -131,9 +134,12 @@ class Rows:
         return Rows(self.table.take(pa.array(indices, type=pa.int64())))
 
     def batches(self, size: int = BATCH_ROWS) -> Iterator[Rows]:
-        """These rows, at most `size` at a time, without a copy."""
-        for start in range(0, len(self), size):
-            yield Rows(self.table.slice(start, size))
+        """These rows in order, at most `size` at a time, without a copy."""
+        import pyarrow as pa
+
+        for batch in self.table.to_batches(max_chunksize=size):
+            if batch.num_rows:
+                yield Rows(pa.Table.from_batches([batch]))
 
     def _column(self, name: str) -> list[Any]:
         values: list[Any] = self.table.column(name).to_pylist()
@@ -202,13 +208,33 @@ class Dataset:
 
 def fingerprint_of(splits: Iterable[tuple[str, Rows]]) -> str:
     """sha256 over split, id, input and target of every row, in sorted order."""
-    lines = sorted(
-        _digest(name, *row)
-        for name, rows in splits
-        for batch in rows.batches()
-        for row in zip(batch.row_ids, batch.inputs, batch.targets, strict=True)
-    )
-    return hashlib.sha256(b"".join(lines)).hexdigest()
+    digests = bytearray()
+    for name, rows in splits:
+        for batch in rows.batches():
+            digests += digests_of(name, batch)
+    return sha256_of_sorted(digests)
+
+
+def digests_of(split: str, rows: Rows) -> bytes:
+    """The sha256 of every row of a split, one after the other."""
+    columns = zip(rows.row_ids, rows.inputs, rows.targets, strict=True)
+    return b"".join(_digest(split, *row) for row in columns)
+
+
+def sha256_of_sorted(digests: bytearray) -> str:
+    """One sha256 over many, whatever their order; they are sorted in place, 32 bytes a row."""
+    import numpy as np
+
+    ordered = np.frombuffer(digests, dtype="S32")
+    ordered.sort()
+    return hashlib.sha256(digests).hexdigest()
+
+
+def ids_of(row_ids: Sequence[str]) -> npt.NDArray[np.bytes_]:
+    """Row ids as an array of 16 bytes each."""
+    import numpy as np
+
+    return np.frombuffer(bytes.fromhex("".join(row_ids)), dtype="S16")
 
 
 def _digest(split: str, row_id: str, value: Any, target: Any) -> bytes:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from zenml_ftvr.data.rows import Dataset, Rows, fingerprint_of
+from zenml_ftvr.data.rows import Dataset, Rows, digests_of, sha256_of_sorted
+from zenml_ftvr.data.spool import rows_of_bytes
 from zenml_ftvr.data.split import SPLITS
 from zenml_ftvr.errors import DataError
 from zenml_ftvr.values import DataSource
@@ -28,7 +30,7 @@ def write_dataset(dataset: Dataset, folder: Path) -> None:
         rows: Rows = getattr(dataset, name)
         path = str(folder / f"{name}.arrow")
         with pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, rows.table.schema) as writer:
-            writer.write_table(rows.table)
+            writer.write_table(rows.table, max_chunksize=rows_of_bytes(rows.table))
     record = {
         "schema_version": SCHEMA_VERSION,
         "source": dataclasses.asdict(dataset.source),
@@ -48,6 +50,16 @@ def _source_of(record: dict[str, Any]) -> DataSource:
     return DataSource(**record | fatal)
 
 
+def _batches_in(file: str) -> Iterator[Any]:
+    """The record batches of a file as tables: read one by one, so that few are in memory."""
+    import pyarrow as pa
+
+    with pa.OSFile(file, "rb") as source:
+        reader = pa.ipc.open_file(source)
+        for place in range(reader.num_record_batches):
+            yield pa.Table.from_batches([reader.get_batch(place)])
+
+
 def read_dataset(folder: Path) -> Dataset:
     """Read what `write_dataset` wrote, memory-mapped; changed rows are refused."""
     import pyarrow as pa
@@ -60,12 +72,15 @@ def read_dataset(folder: Path) -> Dataset:
                 f"{path} has schema version {record['schema_version']}; this version of "
                 f"zenml-ftvr reads up to {SCHEMA_VERSION}. Upgrade zenml-ftvr."
             )
+        digests = bytearray()
         splits = {}
         for name in SPLITS:
-            source = pa.memory_map(str(folder / f"{name}.arrow"), "rb")
-            table = pa.ipc.open_file(source).read_all()
-            table.validate(full=True)
-            splits[name] = Rows(table)
+            file = str(folder / f"{name}.arrow")
+            for batch in _batches_in(file):
+                batch.validate(full=True)
+                for rows in Rows(batch).batches():
+                    digests += digests_of(name, rows)
+            splits[name] = Rows(pa.ipc.open_file(pa.memory_map(file, "rb")).read_all())
         dataset = Dataset(
             source=_source_of(record["source"]),
             **splits,
@@ -81,7 +96,7 @@ def read_dataset(folder: Path) -> Dataset:
             f"{folder} is not a whole data set ({type(error).__name__}: {error}). Run load_data "
             f"again."
         ) from error
-    actual = fingerprint_of(splits.items())
+    actual = sha256_of_sorted(digests)
     if actual != dataset.fingerprint:
         raise DataError(
             f"{folder} was changed after it was written: its rows have fingerprint {actual[:12]}, "
