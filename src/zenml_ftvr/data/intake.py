@@ -24,7 +24,8 @@ __all__ = ["Facts", "Intake", "target_key"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What decides over every row: 24 bytes of each, and 4 of each of its labels."""
+    """What decides over every row: 16 bytes of each and 4 of its label; of several labels, 8 more
+    and 4 of each."""
 
     ids: npt.NDArray[np.bytes_]
     """16 bytes a row: its id."""
@@ -34,7 +35,7 @@ class Facts:
     """The codes of all rows' labels, one after the other; none of tags."""
     counts: npt.NDArray[np.int32] | None
     """How many of them each row has; None where each has one."""
-    keys: npt.NDArray[np.int64]
+    keys: npt.NDArray[np.integer[Any]]
     """A number for each row's target, equal for equal ones; none of tasks without labels."""
     first_target: Any
     targets_differ: bool
@@ -85,9 +86,7 @@ class Intake:
 
         match self.task:
             case TextClassification(target="single") | ImageClassification():
-                codes = np.array([self._code(label) for label in targets], np.int32)
-                self._codes.append(codes)
-                self._keys.append(codes.astype(np.int64))
+                self._codes.append(np.array([self._code(label) for label in targets], np.int32))
             case TextClassification(target="multi"):
                 flat = [self._code(label) for labels in targets for label in labels]
                 self._codes.append(np.array(flat, np.int32))
@@ -104,16 +103,17 @@ class Intake:
         return self._code_of.setdefault(label, len(self._code_of))
 
     def facts(self) -> Facts:
-        """What is known of all rows that were taken in."""
+        """What is known of all rows that were taken in; it can be asked for once."""
         import numpy as np
 
-        empty = np.zeros(0, np.int32)
+        codes = _joined(self._codes, np.int32)
+        keys = _joined(self._keys, np.int64)
         return Facts(
-            ids=np.concatenate(self._ids),
+            ids=_joined(self._ids, "S16"),
             names=tuple(self._code_of),
-            codes=np.concatenate(self._codes) if self._codes else empty,
-            counts=np.concatenate(self._counts) if self._counts else None,
-            keys=np.concatenate(self._keys) if self._keys else empty.astype(np.int64),
+            codes=codes,
+            counts=_joined(self._counts, np.int32) if self._counts else None,
+            keys=keys if keys.size else codes,
             first_target=self._first,
             targets_differ=self._differ,
         )
@@ -121,6 +121,15 @@ class Intake:
     def tables(self) -> Iterator[Any]:
         """The rows again, in order, a small Arrow table at a time."""
         return self._spool.tables()
+
+
+def _joined(parts: list[Any], kind: Any) -> Any:
+    """One array of many, which are let go."""
+    import numpy as np
+
+    whole = np.concatenate([np.zeros(0, kind), *parts])
+    parts.clear()
+    return whole
 
 
 def target_key(target: str | Sequence[str]) -> int:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, assert_never
 
 from zenml_ftvr.values import DataSource, Task, TextClassification
@@ -15,6 +14,7 @@ from zenml_ftvr.values.task import CausalLM, ImageClassification, Seq2Seq, Token
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     import numpy as np
     import numpy.typing as npt
@@ -30,6 +30,7 @@ __all__ = [
     "normalise",
     "row_id_of",
     "row_id_of_input",
+    "rows_in",
     "schema_of",
     "sha256_of_sorted",
     "text_of",
@@ -43,7 +44,7 @@ def normalise(text: str) -> str:
     """What makes two texts the same: NFKC, case folded, runs of white space made one."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     # Once more: folding takes some letters apart, but not the same letters in capitals.
-    return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", folded)).strip()
+    return " ".join(unicodedata.normalize("NFKC", folded).split())
 
 
 def row_id_of(text: str) -> str:
@@ -95,9 +96,18 @@ class Rows:
     | causal-lm, chat | list of structs of role and content | null |
     | seq2seq | string | string |
     | image-classification | binary: the bytes of a PNG, JPEG, ... file | string |
+
+    Many rows are in a file, which the table maps into memory.
     """
 
     table: Any
+    reader: Any = field(default=None, compare=False, repr=False)
+    """Reads the same file batch by batch, where there is one. What is mapped stays in memory once
+    looked at, as long as the system has room; what is read leaves it."""
+
+    def __reduce__(self) -> tuple[type[Rows], tuple[Any]]:
+        """Another process gets a copy of the rows: it has no such file."""
+        return Rows, (self.table,)
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -134,16 +144,29 @@ class Rows:
         return Rows(self.table.take(pa.array(indices, type=pa.int64())))
 
     def batches(self, size: int = BATCH_ROWS) -> Iterator[Rows]:
-        """These rows in order, at most `size` at a time, without a copy."""
+        """These rows in order, at most `size` at a time."""
         import pyarrow as pa
 
-        for batch in self.table.to_batches(max_chunksize=size):
-            if batch.num_rows:
-                yield Rows(pa.Table.from_batches([batch]))
+        tables: Iterator[Any] = iter([self.table])
+        if self.reader is not None:
+            batches = (self.reader.get_batch(n) for n in range(self.reader.num_record_batches))
+            tables = (pa.Table.from_batches([batch]) for batch in batches)
+        for table in tables:
+            for batch in table.to_batches(max_chunksize=size):
+                if batch.num_rows:
+                    yield Rows(pa.Table.from_batches([batch]))
 
     def _column(self, name: str) -> list[Any]:
         values: list[Any] = self.table.column(name).to_pylist()
         return values
+
+
+def rows_in(file: Path) -> Rows:
+    """The rows of an Arrow IPC file, mapped into memory; it may be deleted while they are used."""
+    import pyarrow as pa
+
+    table = pa.ipc.open_file(pa.memory_map(str(file), "rb")).read_all()
+    return Rows(table, pa.ipc.open_file(pa.OSFile(str(file), "rb")))
 
 
 def schema_of(task: Task) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,14 +120,40 @@ def divided(
 ) -> Dataset:
     """The data set of the rows that were taken in, given each one's place in `SPLITS`.
 
-    Beside what `Facts` hold, it takes some 80 bytes of memory a row. Many rows are in files in
-    `folder`, and memory-mapped: it may be removed once this has returned.
+    Many rows are in files in `folder`, and memory-mapped: it may be removed once this has returned.
     """
+    judged = _judged(source, intake.task, intake.facts(), splits)
+    rows, fingerprint = _written(intake, splits, judged, folder)
+    return Dataset(
+        source=source,
+        **rows,
+        labels=judged.labels,
+        fingerprint=fingerprint,
+        n_duplicates=judged.n_duplicates,
+        n_conflicts=judged.n_conflicts,
+        n_dropped=judged.n_dropped,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """What the ids, labels and splits of all rows come to."""
+
+    labels: tuple[str, ...]
+    rare: frozenset[str]
+    kept: npt.NDArray[np.bool_]
+    """Whether each row stays in the data set."""
+    n_duplicates: int
+    n_conflicts: int
+    n_dropped: int
+
+
+def _judged(source: DataSource, task: Task, facts: Facts, splits: npt.NDArray[np.uint8]) -> _Judged:
     import numpy as np
 
-    task, facts = intake.task, intake.facts()
     _check_variety(task, facts)
-    distinct, places = np.unique(facts.ids, return_inverse=True)
+    # From here on a row's id is its place among the distinct ones.
+    places = np.unique(facts.ids, return_inverse=True)[1]
     rare = _rare_labels(facts, places, splits)
     if rare and source.rare_labels == "error":
         raise DataError(_rare_message(rare, _things(task)))
@@ -135,19 +162,17 @@ def divided(
     kept = np.ones(len(splits), bool)
     if facts.counts is None and facts.codes.size:
         kept = ~dropped
+    n_dropped = int((~kept).sum()) if facts.counts is None else _n_owners(facts.counts, dropped)
     labels = tuple(sorted(set(facts.names).difference(rare)))
     _check_what_is_left(task, labels, rare)
     _check_sizes(places[kept], splits[kept])
-    n_distinct = len(np.unique(places[kept])) if rare else len(distinct)
-    rows, fingerprint = _written(intake, splits, kept, frozenset(rare), folder)
-    return Dataset(
-        source=source,
-        **rows,
+    return _Judged(
         labels=labels,
-        fingerprint=fingerprint,
-        n_duplicates=int(kept.sum()) - n_distinct,
+        rare=frozenset(rare),
+        kept=kept,
+        n_duplicates=int(kept.sum()) - len(np.unique(places[kept])),
         n_conflicts=_n_conflicts(places[kept], facts.keys[kept]) if labels else 0,
-        n_dropped=int((~kept).sum()) if facts.counts is None else _n_owners(facts.counts, dropped),
+        n_dropped=n_dropped,
     )
 
 
@@ -166,8 +191,7 @@ def _n_owners(counts: npt.NDArray[np.int32], dropped: npt.NDArray[np.bool_]) -> 
 def _written(
     intake: Intake,
     splits: npt.NDArray[np.uint8],
-    kept: npt.NDArray[np.bool_],
-    rare: frozenset[str],
+    judged: _Judged,
     folder: Path,
 ) -> tuple[dict[str, Rows], str]:
     """The rows of each split, without what is rare, and the fingerprint of all."""
@@ -183,14 +207,14 @@ def _written(
         for table in intake.tables():
             stop = start + len(table)
             for code, (name, spool) in enumerate(spools.items()):
-                mine = (splits[start:stop] == code) & kept[start:stop]
+                mine = (splits[start:stop] == code) & judged.kept[start:stop]
                 part = table.filter(pa.array(mine))
-                if rare and pa.types.is_list(schema.field("label").type):
-                    part = _without_labels(part, rare)
+                if judged.rare and pa.types.is_list(schema.field("label").type):
+                    part = _without_labels(part, judged.rare)
                 spool.write(part)
                 digests += digests_of(name, Rows(part))
             start = stop
-        rows = {name: Rows(spool.table()) for name, spool in spools.items()}
+        rows = {name: spool.rows() for name, spool in spools.items()}
     return rows, sha256_of_sorted(digests)
 
 
@@ -228,7 +252,7 @@ def _check_sizes(places: npt.NDArray[np.int64], splits: npt.NDArray[np.uint8]) -
             )
 
 
-def _n_conflicts(places: npt.NDArray[np.int64], keys: npt.NDArray[np.int64]) -> int:
+def _n_conflicts(places: npt.NDArray[np.int64], keys: npt.NDArray[np.integer[Any]]) -> int:
     """Distinct inputs that have more than one target."""
     import numpy as np
 

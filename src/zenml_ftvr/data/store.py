@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from zenml_ftvr.data.rows import Dataset, Rows, digests_of, sha256_of_sorted
-from zenml_ftvr.data.spool import rows_of_bytes
+from zenml_ftvr.data.rows import Dataset, Rows, digests_of, rows_in, sha256_of_sorted
 from zenml_ftvr.data.split import SPLITS
+from zenml_ftvr.data.spool import rows_of_bytes
 from zenml_ftvr.errors import DataError
 from zenml_ftvr.values import DataSource
 
@@ -30,7 +29,8 @@ def write_dataset(dataset: Dataset, folder: Path) -> None:
         rows: Rows = getattr(dataset, name)
         path = str(folder / f"{name}.arrow")
         with pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, rows.table.schema) as writer:
-            writer.write_table(rows.table, max_chunksize=rows_of_bytes(rows.table))
+            for batch in rows.batches(rows_of_bytes(rows.table)):
+                writer.write_table(batch.table)
     record = {
         "schema_version": SCHEMA_VERSION,
         "source": dataclasses.asdict(dataset.source),
@@ -50,16 +50,6 @@ def _source_of(record: dict[str, Any]) -> DataSource:
     return DataSource(**record | fatal)
 
 
-def _batches_in(file: str) -> Iterator[Any]:
-    """The record batches of a file as tables: read one by one, so that few are in memory."""
-    import pyarrow as pa
-
-    with pa.OSFile(file, "rb") as source:
-        reader = pa.ipc.open_file(source)
-        for place in range(reader.num_record_batches):
-            yield pa.Table.from_batches([reader.get_batch(place)])
-
-
 def read_dataset(folder: Path) -> Dataset:
     """Read what `write_dataset` wrote, memory-mapped; changed rows are refused."""
     import pyarrow as pa
@@ -75,12 +65,11 @@ def read_dataset(folder: Path) -> Dataset:
         digests = bytearray()
         splits = {}
         for name in SPLITS:
-            file = str(folder / f"{name}.arrow")
-            for batch in _batches_in(file):
-                batch.validate(full=True)
-                for rows in Rows(batch).batches():
-                    digests += digests_of(name, rows)
-            splits[name] = Rows(pa.ipc.open_file(pa.memory_map(file, "rb")).read_all())
+            rows = rows_in(folder / f"{name}.arrow")
+            for batch in rows.batches():
+                batch.table.validate(full=True)
+                digests += digests_of(name, batch)
+            splits[name] = rows
         dataset = Dataset(
             source=_source_of(record["source"]),
             **splits,
