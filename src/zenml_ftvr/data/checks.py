@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from zenml_ftvr.data.intake import target_key
 from zenml_ftvr.data.near import NEAR, candidate_pairs, jaccard, shingles_of
-from zenml_ftvr.data.rows import Dataset, Rows, ids_of, normalise, text_of
+from zenml_ftvr.data.rows import Dataset, Rows, distinct_of, ids_of, normalise, text_of
 from zenml_ftvr.data.split import SPLITS
 from zenml_ftvr.errors import DataError
 from zenml_ftvr.values import DataChecks
@@ -246,8 +246,8 @@ def _misencoded(dataset: Dataset) -> _Found:
 def _near(dataset: Dataset) -> _Near:
     import numpy as np
 
-    ids = {name: np.unique(_ids(_rows(dataset, name))) for name in SPLITS}
-    distinct = np.unique(np.concatenate(list(ids.values())))
+    ids = {name: distinct_of(_ids(_rows(dataset, name))) for name in SPLITS}
+    distinct = distinct_of(np.concatenate(list(ids.values())))
     if _has_images(dataset):  # only equal ones are found, by their ids
         return _Near(len(distinct), 0, [], {split: [] for split in EARLIER})
     places = list(range(len(distinct)))  # sorted by id: no sample follows from the rows' order

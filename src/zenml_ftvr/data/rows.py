@@ -24,6 +24,7 @@ __all__ = [
     "Dataset",
     "Rows",
     "digests_of",
+    "distinct_of",
     "fingerprint_of",
     "ids_of",
     "make_rows",
@@ -258,6 +259,16 @@ def ids_of(row_ids: Sequence[str]) -> npt.NDArray[np.bytes_]:
     import numpy as np
 
     return np.frombuffer(bytes.fromhex("".join(row_ids)), dtype="S16")
+
+
+def distinct_of(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The distinct values, sorted; `numpy.unique` would build a hash table of them, far larger."""
+    import numpy as np
+
+    ordered = np.sort(values)
+    first = np.ones(len(ordered), bool)
+    first[1:] = ordered[1:] != ordered[:-1]
+    return ordered[first]
 
 
 def _digest(split: str, row_id: str, value: Any, target: Any) -> bytes:

@@ -15,6 +15,7 @@ from zenml_ftvr.data.rows import (
     Dataset,
     Rows,
     digests_of,
+    distinct_of,
     schema_of,
     sha256_of_sorted,
 )
@@ -170,7 +171,7 @@ def _judged(source: DataSource, task: Task, facts: Facts, splits: npt.NDArray[np
         labels=labels,
         rare=frozenset(rare),
         kept=kept,
-        n_duplicates=int(kept.sum()) - len(np.unique(places[kept])),
+        n_duplicates=int(kept.sum()) - len(distinct_of(places[kept])),
         n_conflicts=_n_conflicts(places[kept], facts.keys[kept]) if labels else 0,
         n_dropped=n_dropped,
     )
@@ -185,7 +186,7 @@ def _n_owners(counts: npt.NDArray[np.int32], dropped: npt.NDArray[np.bool_]) -> 
     import numpy as np
 
     owners = np.repeat(np.arange(len(counts)), counts)
-    return len(np.unique(owners[dropped]))
+    return len(distinct_of(owners[dropped]))
 
 
 def _written(
@@ -240,7 +241,7 @@ def _check_what_is_left(task: Task, labels: Sequence[str], rare: dict[str, Count
 def _check_sizes(places: npt.NDArray[np.int64], splits: npt.NDArray[np.uint8]) -> None:
     import numpy as np
 
-    found = np.unique(places * len(SPLITS) + splits) % len(SPLITS)
+    found = distinct_of(places * len(SPLITS) + splits) % len(SPLITS)
     distinct = dict(zip(SPLITS, np.bincount(found, minlength=len(SPLITS)).tolist(), strict=True))
     for name, least in LEAST.items():
         if distinct[name] < least:
@@ -259,7 +260,7 @@ def _n_conflicts(places: npt.NDArray[np.int64], keys: npt.NDArray[np.integer[Any
     order = np.lexsort((keys, places))
     places, keys = places[order], keys[order]
     same_input = places[1:] == places[:-1]
-    return len(np.unique(places[1:][same_input & (keys[1:] != keys[:-1])]))
+    return len(distinct_of(places[1:][same_input & (keys[1:] != keys[:-1])]))
 
 
 def _check_variety(task: Task, facts: Facts) -> None:
@@ -294,7 +295,7 @@ def _rare_labels(
     if facts.counts is not None:
         places, splits = np.repeat(places, facts.counts), np.repeat(splits, facts.counts)
     of_label = facts.codes.astype(np.int64) * len(SPLITS) + splits
-    distinct = np.unique(places * (n_labels * len(SPLITS)) + of_label)
+    distinct = distinct_of(places * (n_labels * len(SPLITS)) + of_label)
     counts = np.bincount(
         distinct % (n_labels * len(SPLITS)), minlength=n_labels * len(SPLITS)
     ).reshape(n_labels, len(SPLITS))
