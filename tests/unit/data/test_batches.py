@@ -36,6 +36,8 @@ LINES = [
     {"text": f"line {n} says {hashlib.sha256(bytes([n % 256])).hexdigest()}", "label": "abc"[n % 3]}
     for n in range(N)
 ]
+USUAL = pa.default_memory_pool()
+COUNTING = pa.proxy_memory_pool(USUAL)  # as long as anything that came from it
 COLUMNS = {"text_column": "text", "label_column": "label"}
 
 
@@ -277,9 +279,7 @@ def test_loading_checking_and_storing_hold_a_fraction_of_the_texts(
     monkeypatch.setattr("zenml_ftvr.data.spool.WRITTEN_BYTES", 2**18)
     monkeypatch.setattr("zenml_ftvr.data.checks.MOST_CHARACTERS", 2**18)
     load_dataset(DataSource(name=write_jsonl(tmp_path / "few.jsonl", LINES)))  # what is imported
-    usual = pa.default_memory_pool()
-    counting = pa.proxy_memory_pool(usual)
-    pa.set_memory_pool(counting)
+    pa.set_memory_pool(COUNTING)
     tracemalloc.start()
     try:
         dataset = load_dataset(DataSource(name=name))
@@ -289,10 +289,10 @@ def test_loading_checking_and_storing_hold_a_fraction_of_the_texts(
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-        pa.set_memory_pool(usual)
+        pa.set_memory_pool(USUAL)
     assert n_bytes > 29_000_000
     assert peak < n_bytes / 4
-    assert 0 < counting.max_memory() < n_bytes / 4
+    assert 0 < COUNTING.max_memory() < n_bytes / 4
 
 
 # Arithmetic
