@@ -88,11 +88,11 @@ def dataset_from(
 
 def _of_corpus(source: DataSource, task: Task) -> Dataset:
     _refuse_splits_of_corpus(source)
-    texts, labels = read_corpus(source.name)
     match task:
         case TextClassification(target="single"):
-            return make_dataset(source, texts, labels)
+            return make_dataset(source, *read_corpus(source.name))
         case CausalLM(form="text"):
+            texts, _ = read_corpus(source.name)
             return make_dataset(source, texts, [None] * len(texts), task=task)
         case _:
             raise ConfigurationError(

@@ -47,7 +47,7 @@ BATCH_CHARACTERS = 2**23
 Python adds, some tens of megabytes."""
 PIECES_AT_A_TIME = 128  # of running text, 10,000 characters each
 PARQUET_BYTES = 2**20  # of a column that are read at a time
-WIDE_BYTES = 2**20  # of text whose lines cannot be found among its bytes, decoded at a time
+TEXT_BYTES = 2**20  # of running text, or of one whose lines its bytes do not show, at a time
 LONGEST_FIELD = 2**31 - 1  # characters: csv's own default, 131,072, is shorter than real texts
 
 
@@ -148,7 +148,7 @@ def read_pieces(name: str, encoding: str, counts: list[tuple[str, int]]) -> Gene
     for file in _files_of_one_format(name):
         n_pieces = 0
         with opened(file) as stream:
-            pieces = pieces_of(_decoded(file, stream, encoding))
+            pieces = pieces_of(_decoded(file, stream, encoding).parts())
             while some := list(itertools.islice(pieces, PIECES_AT_A_TIME)):
                 places = range(n_pieces + 1, n_pieces + len(some) + 1)
                 n_pieces += len(some)
@@ -259,7 +259,7 @@ def _read_file(
 
 
 def _read_records(
-    name: str, format_: Format, lines: IO[str], columns: dict[str, str], n_rows: int
+    name: str, format_: Format, lines: _LineDecoder, columns: dict[str, str], n_rows: int
 ) -> Iterator[Named]:
     records = _records(name, format_, lines)
     first = next(records, None)
@@ -304,7 +304,7 @@ def _cut(
         yield batch()
 
 
-def _decoded(name: str, stream: IO[bytes], encoding: str) -> IO[str]:
+def _decoded(name: str, stream: IO[bytes], encoding: str) -> _LineDecoder:
     try:
         "".encode(encoding)
     except LookupError as error:
@@ -314,7 +314,7 @@ def _decoded(name: str, stream: IO[bytes], encoding: str) -> IO[str]:
     # A byte order mark is no part of the first column's name.
     exact = codecs.lookup(encoding).name
     exact = "utf-8-sig" if exact == "utf-8" else exact
-    return _LineDecoder(name, stream, exact)  # type: ignore[return-value]
+    return _LineDecoder(name, stream, exact)
 
 
 class _LineDecoder:
@@ -327,7 +327,7 @@ class _LineDecoder:
 
     def __iter__(self) -> Iterator[str]:
         if self._wide:  # lines cannot be cut at the byte 0x0a
-            yield from _lines_of(self._all_decoded())
+            yield from _lines_of(self.parts())
             return
         for number, line in enumerate(self._stream, start=1):
             try:
@@ -337,13 +337,13 @@ class _LineDecoder:
                 what = f"byte 0x{error.object[error.start]:02x} at position {error.start}"
                 raise self._undecodable(number, what) from error
 
-    def _all_decoded(self) -> Iterator[str]:
-        """The text, a part at a time."""
+    def parts(self) -> Iterator[str]:
+        """The text, a part at a time, cut anywhere."""
         # Unlike `bytes.decode`, it refuses utf-16 without a byte order mark.
         decoder = codecs.getincrementaldecoder(self._encoding)()
         line, at_start = 1, True
         while True:
-            content = self._stream.read(WIDE_BYTES)
+            content = self._stream.read(TEXT_BYTES)
             state = decoder.getstate()
             try:
                 text = decoder.decode(content, final=not content)
@@ -351,7 +351,10 @@ class _LineDecoder:
                 start = error.start if isinstance(error, UnicodeDecodeError) else 0
                 decoder.setstate(state)
                 before = decoder.decode(content[: max(0, start - len(state[0]))])
-                raise self._undecodable(line + before.count("\n"), "the text") from error
+                what = "the text"
+                if isinstance(error, UnicodeDecodeError) and not self._wide:
+                    what = f"byte 0x{error.object[start]:02x}"
+                raise self._undecodable(line + before.count("\n"), what) from error
             yield text.removeprefix("\ufeff") if at_start else text
             at_start = at_start and not text
             line += text.count("\n")

@@ -18,13 +18,14 @@ import pytest
 
 from zenml_ftvr.data import (
     Dataset,
+    Rows,
     check_rows,
     dataset_from,
     load_dataset,
     read_dataset,
     write_dataset,
 )
-from zenml_ftvr.data.read import batches_of, read_batches, read_columns
+from zenml_ftvr.data.read import batches_of, read_batches, read_columns, read_pieces
 from zenml_ftvr.data.rows import distinct_of, ids_of, sha256_of_sorted
 from zenml_ftvr.data.spool import Spool, work_folder
 from zenml_ftvr.errors import DataError
@@ -229,7 +230,7 @@ def test_only_the_rows_that_are_asked_for_are_read(tmp_path: Path) -> None:
 def test_utf16_is_read_in_parts_of_any_size(
     n_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zenml_ftvr.data.read.WIDE_BYTES", n_bytes)
+    monkeypatch.setattr("zenml_ftvr.data.read.TEXT_BYTES", n_bytes)
     content = "text,label\nfünf \U0001f600 Ċ,a\nzwei,b\n"
     (tmp_path / "rows.csv").write_bytes(codecs.BOM_UTF16_LE + content.encode("utf-16-le"))
     found = read_columns(str(tmp_path / "rows.csv"), COLUMNS, "utf-16")
@@ -252,6 +253,56 @@ def test_rows_in_memory_become_objects_a_batch_at_a_time() -> None:
     dataset = dataset_from(Table(LINES))
     assert sum(len(getattr(dataset, name)) for name in SPLITS) == N
     assert max(asked) <= 1_024
+
+
+@pytest.mark.parametrize("n_bytes", [1, 5, 1_000])
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16"])
+def test_running_text_is_cut_in_the_same_way_however_it_is_read(
+    n_bytes: int, encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zenml_ftvr.data.documents.PIECE_CHARACTERS", 20)
+    content = "\n".join(["fünf", "x" * 45, "", "eine längere Zeile", "y" * 20, "kurz\r", "Ende"])
+    (tmp_path / "book.txt").write_bytes(content.encode(encoding))
+
+    def pieces() -> list[str]:
+        reading = read_pieces(str(tmp_path / "book.txt"), encoding, [])
+        return [text for batch in reading for text in batch["text_column"].values]
+
+    at_once = pieces()
+    assert at_once == [
+        f"fünf\n{'x' * 20}",
+        "x" * 20,
+        "xxxxx\n\neine längere Zeile\n",
+        "y" * 20,
+        "\nkurz\r\nEnde",
+    ]
+    monkeypatch.setattr("zenml_ftvr.data.read.TEXT_BYTES", n_bytes)
+    assert pieces() == at_once
+
+
+def test_a_byte_that_is_not_utf8_names_the_line_of_running_text(tmp_path: Path) -> None:
+    (tmp_path / "book.txt").write_bytes("eins\nzwei\ncafé\n".encode("cp1252"))
+    with pytest.raises(DataError, match=r"book\.txt, line 3: byte 0xe9 is not utf-8"):
+        list(read_pieces(str(tmp_path / "book.txt"), "utf-8", []))
+
+
+# Rows of files
+
+
+def test_rows_are_taken_from_batches_in_any_order(tmp_path: Path, spilling: Path) -> None:
+    train = load_dataset(DataSource(name=write_jsonl(tmp_path / "rows.jsonl", LINES))).train
+    assert len(train.table.to_batches()) > 3
+    texts = train.texts
+    for places in ([0, 5, len(train) - 1], [len(train) - 1, 3, 700, 3], [], list(range(900))):
+        assert train.take(places).texts == [texts[place] for place in places]
+
+
+def test_rows_are_taken_from_more_text_than_one_array_holds() -> None:
+    million = pa.array(["x" * 1_000_000] * 100)
+    ids, labels = pa.array(["0" * 32] * 100), pa.array(["a"] * 100)
+    batch = pa.record_batch({"row_id": ids, "text": million, "label": labels})
+    rows = Rows(pa.Table.from_batches([batch] * 22))  # 2.2 GB, of which 100 MB are in memory
+    assert [len(text) for text in rows.take([2_199, 0]).texts] == [1_000_000] * 2
 
 
 # Memory
