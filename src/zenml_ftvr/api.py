@@ -14,6 +14,7 @@ from zenml_ftvr.hardware import detect
 from zenml_ftvr.profile import profile_data
 from zenml_ftvr.values import (
     ALL_APPROACHES,
+    Allowance,
     Approach,
     Baseline,
     Budget,
@@ -51,20 +52,24 @@ CALIBRATION_SHARE = 0.1
 first seven steps take a tenth of the budget takes no seventy steps in all of it."""
 
 
-def load(path: str | Path) -> LoadedModel:
-    """Load a trained model's folder: `load(path).predict(["a text"])`."""
+def load(path: str | Path, allow: Sequence[Allowance] = ()) -> LoadedModel:
+    """Load a trained model's folder: `load(path).predict(["a text"])`.
+
+    `allow` is needed where the base model had code or pickled weights (`ModelSource.allow`).
+    """
     from zenml_ftvr.models import load as load_folder
 
-    return load_folder(path)
+    return load_folder(path, allow)
 
 
 def resolve_base(request: Request) -> ResolvedModel | None:
     """The base model, or None where no approach on offer needs one."""
     if not any(approach.kind in NEEDS_BASE_MODEL for approach in request.approaches):
         return None
-    from zenml_ftvr.models import resolve
+    from zenml_ftvr.models import refuse_other_forms, resolve
 
     base = resolve(request.base_model)
+    refuse_other_forms(base.source, base.folder, request.task)
     positions, wanted = base.architecture.max_positions, most_tokens(request.task)
     if positions is not None and wanted > positions:
         raise ConfigurationError(
@@ -87,8 +92,8 @@ def profile_dataset(dataset: Dataset, base: ResolvedModel | None, request: Reque
 def basis_for(profile: DataProfile, base: ResolvedModel | None, request: Request) -> PlanBasis:
     """What the plans of all arms of one request share."""
     source, fingerprint = (None, None) if base is None else (base.source, base.fingerprint)
-    n_layers = None if base is None else base.architecture.layers
-    return plan_basis(profile, request.task, source, fingerprint, request.seed, n_layers)
+    architecture = None if base is None else base.architecture
+    return plan_basis(profile, request.task, source, fingerprint, request.seed, architecture)
 
 
 def calibrate_arms(

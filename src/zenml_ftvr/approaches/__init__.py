@@ -107,14 +107,18 @@ def memory_bytes(
         case Partial():
             batch_size = approach.batch_size or full.BATCH_SIZE
             layers = approach.layers or 1
-            return 0 if base is None else partial.memory_bytes(base, layers, batch_size, max_length)
+            if base is None:
+                return 0
+            return partial.memory_bytes(base, layers, batch_size, max_length, approach.precision)
         case Full():
             batch_size = approach.batch_size or full.BATCH_SIZE
-            return 0 if base is None else full.memory_bytes(base, batch_size, max_length)
+            return 0 if base is None else full.memory_bytes(base, batch_size, max_length, approach)
         case Lora():
             batch_size = approach.batch_size or full.BATCH_SIZE
             rank = approach.rank or lora.RANK
-            return 0 if base is None else lora.memory_bytes(base, rank, batch_size, max_length)
+            if base is None:
+                return 0
+            return lora.memory_bytes(base, rank, batch_size, max_length, approach)
         case Scratch():
             own = scratch.architecture(
                 approach.depth or scratch.MIN_DEPTH,

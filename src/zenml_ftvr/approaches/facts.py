@@ -6,13 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import assert_never
 
-from zenml_ftvr.values import Alphabet, Form
+from zenml_ftvr.values import Alphabet, Form, Precision
 
 __all__ = [
     "Architecture",
     "ImageShape",
     "TrainingFacts",
     "activation_bytes",
+    "checkpointed_bytes",
+    "copied_weight_bytes",
     "epochs_for",
     "image_shape",
 ]
@@ -24,6 +26,10 @@ FULL_PRECISION_BYTES = 4  # a 32-bit float
 ADAM_BYTES_PER_TRAINABLE = 16
 """fp32 weight 4, gradient 4, two Adam moments 8: Rajbhandari et al. 2020, arXiv 1910.02054, 3.1
 (the same total as their mixed-precision 2 + 2 + 12)."""
+
+ADAM_8BIT_BYTES_PER_TRAINABLE = 10
+"""As above with a byte for each moment: Dettmers et al. 2022, arXiv 2110.02861, 2. Their scale, a
+32-bit number a block of moments, is left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +86,11 @@ class Architecture:
         return self.layers * (4 * 2 * self.hidden + 2 * (self.hidden + self.intermediate))
 
     @property
+    def linear_out(self) -> int:
+        """Sum of d_out over the same layers."""
+        return self.layers * (5 * self.hidden + self.intermediate)
+
+    @property
     def n_body_params(self) -> int:
         """Parameters apart from the token embeddings, which do no matrix multiplication."""
         return max(1, self.n_params - self.vocabulary_size * self.hidden)
@@ -104,6 +115,10 @@ class TrainingFacts:
     n_pretrain_words: int | None = None
     """Words of the unlabelled texts that a model of our own is to learn from first; None where
     there are none, or they were not counted."""
+    architecture: Architecture | None = None
+    """Of the base model; None where there is none, or it was not asked for."""
+    target_bits: float | None = None
+    """The most that the targets of the training split can teach; None: log2(classes) a row."""
 
 
 LOGIT_BYTES = 12
@@ -111,8 +126,15 @@ LOGIT_BYTES = 12
 what torch's cross entropy keeps."""
 
 
-def activation_bytes(architecture: Architecture, batch_size: int, length: int) -> int:
-    """Bytes of activations that one backward pass keeps, nothing recomputed, 32-bit.
+def number_bytes(precision: Precision) -> int:
+    """Bytes of a number that layers hand on; 32 bits where the device has not decided yet."""
+    return 2 if precision in ("bf16", "fp16") else FULL_PRECISION_BYTES
+
+
+def activation_bytes(
+    architecture: Architecture, batch_size: int, length: int, precision: Precision = "fp32"
+) -> int:
+    """Bytes of activations that one backward pass keeps, nothing recomputed.
 
     Korthikanti et al. 2022, arXiv 2205.05198, eq. 1: s b h (34 + 5 a s / h) bytes a layer at 16
     bits; doubled here for 32 bits (their dropout masks, one byte each, are doubled too: an upper
@@ -131,8 +153,25 @@ def activation_bytes(architecture: Architecture, batch_size: int, length: int) -
             scores = LOGIT_BYTES * architecture.vocabulary_size
         case _:
             assert_never(architecture.form)
-    layers = 2 * h * a_layer * architecture.layers
+    layers = number_bytes(precision) / 2 * h * a_layer * architecture.layers
     return int(length * batch_size * (layers + scores))
+
+
+def checkpointed_bytes(
+    architecture: Architecture, batch_size: int, length: int, precision: Precision = "fp32"
+) -> int:
+    """As `activation_bytes`, where only the input of each layer is kept and the rest recomputed.
+
+    Korthikanti et al. 2022, 4: 2 s b h bytes a layer at 16 bits, and all of the layer in hand.
+    """
+    inputs = length * batch_size * architecture.hidden * number_bytes(precision)
+    every_layer = activation_bytes(architecture, batch_size, length, precision)
+    return architecture.layers * inputs + every_layer // architecture.layers
+
+
+def copied_weight_bytes(n_weights: int, precision: Precision) -> int:
+    """Bytes of the 16-bit copies of 32-bit weights that torch.autocast keeps during a step."""
+    return 0 if number_bytes(precision) == FULL_PRECISION_BYTES else 2 * n_weights
 
 
 def epochs_for(n_train: int, *, ample: float, most: float, ample_rows: int) -> float:

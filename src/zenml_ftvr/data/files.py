@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from zenml_ftvr.errors import DataError
+from zenml_ftvr.values.written import user_path
 
 __all__ = [
     "ENDINGS",
@@ -50,7 +51,7 @@ def is_file_name(name: str) -> bool:
     looks = name.startswith(("/", "./", "../", "~")) or "://" in name
     looks = looks or not PATTERN_LETTERS.isdisjoint(name)
     # A folder counts too: `datasets` would read it in place of the Hub's.
-    return looks or name.lower().endswith(SUFFIXES) or Path(name).expanduser().exists()
+    return looks or name.lower().endswith(SUFFIXES) or user_path(name).exists()
 
 
 def format_of(name: str) -> Format:
@@ -73,7 +74,7 @@ def files_of(name: str) -> list[str]:
     """The files that `name` stands for, in sorted order: itself, a pattern's, a folder's shards."""
     if "://" in name:
         return _files_at(name)
-    path = Path(name).expanduser()
+    path = user_path(name)
     if path.is_dir():
         # A folder without shards is refused when it is opened.
         return _shown(path.glob("*.parquet")) or [name]
@@ -197,7 +198,7 @@ class _Frames(io.RawIOBase):
 @contextmanager
 def _opened_raw(name: str) -> Iterator[IO[bytes]]:
     if "://" not in name:
-        path = Path(name).expanduser()
+        path = user_path(name)
         if not path.is_file():
             what = "does not exist"
             if path.is_dir():

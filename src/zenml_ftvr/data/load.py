@@ -14,6 +14,7 @@ from zenml_ftvr.data.checks import refuse_fatal
 from zenml_ftvr.data.corpora import CORPORA, read_corpus
 from zenml_ftvr.data.documents import splits_by_position
 from zenml_ftvr.data.files import COMPRESSIONS, files_of, format_of
+from zenml_ftvr.data.hub import read_hub
 from zenml_ftvr.data.image_folder import ImageFolder, image_folder, images_in, is_image_folder
 from zenml_ftvr.data.inputs import WrongTextError, checked_inputs, is_text, refuse_unanswered
 from zenml_ftvr.data.intake import Intake
@@ -35,7 +36,6 @@ from zenml_ftvr.errors import ConfigurationError, DataError
 from zenml_ftvr.values import DataSource, Task, TextClassification
 from zenml_ftvr.values.data import SPLIT_COLUMNS
 from zenml_ftvr.values.task import CausalLM, ImageClassification, TokenClassification
-from zenml_ftvr.values.written import name_or_guess
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ def load_dataset(source: DataSource, task: Task = TextClassification()) -> Datas
         )
     if is_file_name(source.name):
         return _made_of(source, task, _read(source, task, source.name, _columns_of(source, task)))
-    found = _read_hub(source, _columns_of(source, task))
+    found = read_hub(source, _columns_of(source, task))
     return _made_of(source, task, _Reading(batches=batches_of(found, rows_at_a_time(task))))
 
 
@@ -323,46 +323,4 @@ def _refuse_local(file: str, setting: str, too: str) -> None:
         f"data file {file} is on this machine, but the stack's orchestrator runs steps on another. "
         f"Put the file where they can read it, such as s3://, gs:// or az:// in the stack's "
         f"artifact store, and set data.{setting} to that URI{too}."
-    )
-
-
-def _read_hub(source: DataSource, columns: dict[str, str]) -> dict[str, Column]:
-    """The columns of a data set on the Hugging Face Hub."""
-    import datasets
-    import httpx
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
-    tried = (
-        f"data '{source.name}' was not found: it is no built-in corpus "
-        f"({', '.join(sorted(CORPORA))}) and no file here, and as a Hugging Face data set"
-    )
-    elsewhere = (
-        f"Files end in .csv, .tsv, .jsonl or .parquet.{name_or_guess(source.name, sorted(CORPORA))}"
-    )
-    try:
-        table = datasets.load_dataset(
-            source.name, source.subset, split=source.hub_split, revision=source.revision
-        )
-    except (datasets.exceptions.DatasetNotFoundError, HFValidationError) as error:
-        raise DataError(
-            f"{tried} it does not exist or is private ({error}). {elsewhere}"
-        ) from error
-    except datasets.exceptions.DatasetsError as error:
-        raise _unreadable_on_hub(source, error) from error
-    except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
-        raise DataError(
-            f"{tried} it cannot be reached ({type(error).__name__}). Check the name, the network "
-            f"and HF_HUB_OFFLINE. {elsewhere}"
-        ) from error
-    except (ValueError, RuntimeError) as error:
-        raise _unreadable_on_hub(source, error) from error
-    if len(table) == 0:
-        raise DataError(f"{source.name} holds no rows in its split '{source.hub_split}'.")
-    return columns_in_memory(source.name, table, columns)
-
-
-def _unreadable_on_hub(source: DataSource, error: Exception) -> DataError:
-    return DataError(
-        f"data '{source.name}' on the Hugging Face Hub: {error}. Set subset, hub_split or "
-        f"revision to one that it has."
     )

@@ -12,6 +12,7 @@ from zenml_ftvr.approaches import (
     NEURAL_LOOP,
     WARMUP_SHARE,
     WEIGHT_DECAY,
+    Architecture,
     TrainingFacts,
     most_tokens,
     resolve,
@@ -20,6 +21,7 @@ from zenml_ftvr.approaches import (
 from zenml_ftvr.values import (
     Approach,
     Baseline,
+    CausalLM,
     Contrastive,
     DataProfile,
     Full,
@@ -68,19 +70,44 @@ class PlanBasis:
     """Training rows whose features are at hand, from the cross-validation of `head`."""
 
 
-def training_facts(profile: DataProfile, task: Task, n_layers: int | None = None) -> TrainingFacts:
+CHARACTERS_PER_TOKEN = 4
+"""Of English, as GPT-2's tokenizer and its successors cut it: OpenAI's help centre, "What are
+tokens and how to count them". Used where no base model's tokenizer has counted."""
+
+
+def _packing(profile: DataProfile, task: Task) -> float:
+    """Rows of a training for each row of the data: documents of a language model share blocks, and
+    a long one fills several; of all other tasks 1."""
+    if not isinstance(task, CausalLM):
+        return 1.0
+    tokens = profile.characters.mean * profile.n_train / CHARACTERS_PER_TOKEN
+    if profile.tokens is not None:
+        tokens = profile.tokens.total_train_tokens
+    return tokens / task.max_length / profile.n_train
+
+
+def training_facts(
+    profile: DataProfile, task: Task, architecture: Architecture | None = None
+) -> TrainingFacts:
     """What default hyperparameters follow from, read off the profile."""
     words = max(profile.words.mean, profile.characters.mean / CHARACTERS_PER_WORD)
+    packing = _packing(profile, task)
     return TrainingFacts(
-        n_train=profile.n_train,
-        n_validation=profile.n_validation,
-        n_test=profile.n_test,
+        n_train=math.ceil(profile.n_train * packing),
+        n_validation=math.ceil(profile.n_validation * packing),
+        n_test=math.ceil(profile.n_test * packing),
         n_classes=profile.n_classes,
-        n_words=round(profile.n_train * min(words, most_tokens(task))),
-        n_layers=n_layers,
+        n_words=round(profile.n_train * _words_read(words, task)),
+        n_layers=None if architecture is None else architecture.layers,
+        architecture=architecture,
         form=scratch.form_of(task),
         alphabet=profile.alphabet,
     )
+
+
+def _words_read(words: float, task: Task) -> float:
+    """Of a text of so many words: those that are not cut off; of a language model's none are."""
+    return words if isinstance(task, CausalLM) else min(words, most_tokens(task))
 
 
 def plan_basis(
@@ -89,16 +116,16 @@ def plan_basis(
     source: ModelSource | None,
     model_fingerprint: str | None,
     seed: int,
-    n_layers: int | None = None,
+    architecture: Architecture | None = None,
 ) -> PlanBasis:
-    """The basis that a profile gives; `n_layers` is of the base model."""
+    """The basis that a profile gives; `architecture` is of the base model."""
     return PlanBasis(
         task=with_metric(task, profile),
         source=source,
         model_fingerprint=model_fingerprint,
         data_fingerprint=profile.fingerprint,
         labels=tuple(count.label for count in profile.classes),
-        facts=training_facts(profile, task, n_layers),
+        facts=training_facts(profile, task, architecture),
         seed=seed,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,10 @@ from zipfile import BadZipFile
 from zenml_ftvr.data import Rows, rows_of_inputs
 from zenml_ftvr.errors import ModelError
 from zenml_ftvr.models.folder import Manifest, read_manifest
-from zenml_ftvr.models.scorers import Scorer, scorer_for
+from zenml_ftvr.models.scorers import Scorer, Writer, scorer_for
 from zenml_ftvr.tasks import Answers, Outputs, Work, make_work
-from zenml_ftvr.values import Kind, Task
+from zenml_ftvr.values import Allowance, Kind, Task
+from zenml_ftvr.values.written import user_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,8 +55,10 @@ class LoadedModel:
         inputs = [row.get("text") if isinstance(row, Mapping) else row for row in rows]
         if not inputs:
             return []
-        outputs = self._scorer.outputs(rows_of_inputs(inputs, self.task))
-        return self._work.predictions(outputs, inputs)
+        asked = rows_of_inputs(inputs, self.task)
+        if isinstance(self._scorer, Writer):
+            return self._work.predictions(self._scorer.written(asked), inputs)
+        return self._work.predictions(self._scorer.outputs(asked), inputs)
 
     def outputs(self, rows: Rows, on_rows: OnRows | None = None) -> Outputs:
         """What the model says of every row, in the form of its task."""
@@ -85,12 +89,26 @@ class LoadedModel:
         return self._work.answers(self._scorer.outputs(rows, on_rows), rows)
 
 
-def load(path: str | Path) -> LoadedModel:
-    """Load the folder of a trained model; `ModelError` says what is missing and what to do."""
+def load(path: str | Path, allow: Sequence[Allowance] = ()) -> LoadedModel:
+    """Load the folder of a trained model; `ModelError` says what is missing and what to do.
+
+    `allow` is for a model whose base has code or pickled weights of its own (`ModelSource.allow`).
+    What the folder says was allowed when it was trained counts for nothing here: whoever made it
+    wrote that.
+    """
     from safetensors import SafetensorError
 
-    folder = Path(path).expanduser()
+    folder = user_path(str(path))
     manifest = read_manifest(folder)
+    if manifest.base is not None:
+        asked, base = manifest.base.allow, dataclasses.replace(manifest.base, allow=tuple(allow))
+        manifest = dataclasses.replace(manifest, base=base)
+        if "remote_code" in asked and "remote_code" not in allow:
+            raise ModelError(
+                f"{folder} was trained on '{base.name}', whose own Python files run when it is "
+                f"loaded. If you trust whoever made the folder, load it with "
+                f'allow=["remote_code"].'
+            )
     work = make_work(manifest.task, manifest.labels, manifest.scale)
     try:
         return LoadedModel(manifest, work, scorer_for(folder, manifest, work, _device()))

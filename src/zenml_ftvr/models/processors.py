@@ -10,20 +10,18 @@ from typing import Any
 from zenml_ftvr.errors import ModelError
 from zenml_ftvr.models.resolve import load_tokenizer
 from zenml_ftvr.tasks import HeadKind
+from zenml_ftvr.values import Allowance
 
 __all__ = ["image_processor", "load_processor", "size_of_images"]
 
 LARGEST_SIDE = 224  # pixels; what most image encoders are trained on (Dosovitskiy et al. 2021)
 LOOKED_AT = 1_000  # images; a median of so many is known well enough to be rounded
-PATCHES_A_SIDE = 8
-"""At most: 64 patches see an image of a few thousand pixels, and attention over more of them is
-what a small machine spends its time on. A judgement."""
 
 
-def load_processor(folder: Path, head: HeadKind) -> Any:
+def load_processor(folder: Path, head: HeadKind, allow: Sequence[Allowance] = ()) -> Any:
     """The tokenizer or image processor of a model folder."""
     if head != "image-classification":
-        return load_tokenizer(folder)
+        return load_tokenizer(folder, allow)
     from transformers import AutoImageProcessor
 
     try:
@@ -35,11 +33,10 @@ def load_processor(folder: Path, head: HeadKind) -> Any:
         ) from error
 
 
-def size_of_images(images: Sequence[bytes], wanted: int | None) -> tuple[int, int, int]:
-    """Pixels a side, pixels of a patch's side, and channels (1 for grey) for a model of our own.
+def size_of_images(images: Sequence[bytes], wanted: int | None) -> tuple[int, int]:
+    """Pixels a side, and channels (1 for grey, 3 for colours), for a model of our own.
 
-    The side is `wanted`, or the median of the shorter sides, at most 224; rounded up to a multiple
-    of the patch.
+    The side is `wanted`, or the median of the shorter sides, at most 224.
     """
     import statistics
 
@@ -51,8 +48,7 @@ def size_of_images(images: Sequence[bytes], wanted: int | None) -> tuple[int, in
             sides.append(min(image.size))
             grey = grey and image.mode in ("1", "L", "I;16")
     side = wanted or min(LARGEST_SIDE, round(statistics.median(sides)))
-    patch = max(2, -(-side // PATCHES_A_SIDE))
-    return -(-side // patch) * patch, patch, 1 if grey else 3
+    return side, 1 if grey else 3
 
 
 def image_processor(images: Sequence[bytes], size: int, channels: int) -> Any:

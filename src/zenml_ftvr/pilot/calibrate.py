@@ -11,17 +11,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zenml_ftvr.approaches import NEEDS_BASE_MODEL, head, memory_bytes, most_tokens, refusal
+from zenml_ftvr.approaches import (
+    NEEDS_BASE_MODEL,
+    head,
+    memory_bytes,
+    most_tokens,
+    refusal,
+    scratch,
+)
 from zenml_ftvr.decide import PlanBasis, make_plan
 from zenml_ftvr.errors import FtvrError
 from zenml_ftvr.hardware import peak_memory, process_memory_gib
 from zenml_ftvr.models import (
     ResolvedModel,
+    device_refusal,
     fit_baseline,
     load,
     load_encoder,
     save_baseline,
     save_trainable,
+    this_device,
 )
 from zenml_ftvr.tasks import EncodedRows, work_for
 from zenml_ftvr.train import (
@@ -29,6 +38,7 @@ from zenml_ftvr.train import (
     Progress,
     make_pairs,
     prepare,
+    settled,
     silent,
     train_on_pairs,
     trainer_for,
@@ -38,10 +48,12 @@ from zenml_ftvr.values import (
     Approach,
     ArmCalibration,
     Calibration,
+    CausalLM,
     Hardware,
     ImageClassification,
     Kind,
     ModelSource,
+    Seq2Seq,
     TokenClassification,
     TrainingPlan,
 )
@@ -119,8 +131,11 @@ def _calibrate_arm(
         raise _NotCalibrated(reason)
     if plan.kind in NEEDS_BASE_MODEL and base is None:
         raise _NotCalibrated("it needs a base model, and none was given.")
-    architecture = None if base is None else base.architecture
-    needed = memory_bytes(plan.approach, architecture, _longest(plan, dataset)) / GIB
+    if (why := device_refusal(plan.approach, this_device())) is not None:
+        raise _NotCalibrated(why)
+    architecture, longest = None if base is None else base.architecture, _longest(plan, dataset)
+    approach = settled(plan.approach, architecture, longest, hardware)
+    needed = memory_bytes(approach, architecture, longest, form=scratch.form_of(plan.task)) / GIB
     if needed > hardware.training_memory_gib:
         raise _NotCalibrated(
             f"it needs about {needed:.1f} GiB by arithmetic; the machine has "
@@ -143,6 +158,8 @@ def _longest(plan: TrainingPlan, dataset: Dataset) -> int:
 
     most = most_tokens(plan.task)
     if isinstance(plan.task, TokenClassification) or dataset.train.table.num_rows == 0:
+        return most
+    if isinstance(plan.task, CausalLM | Seq2Seq):  # packed rows are full; a target may be longer
         return most
     column = dataset.train.table.column("text")
     if _is_list(column) or isinstance(plan.task, ImageClassification):
@@ -187,9 +204,9 @@ def _calibrate_head(
     if base is None:
         raise _NotCalibrated("it needs a base model, and none was given.")
     with peak_memory() as peak:
-        load_encoder(base.folder, plan.task, hardware.device)  # imports, and the disk
+        load_encoder(base.folder, plan.task, hardware.device, base.source.allow)  # imports, disk
         started = time.monotonic()
-        encoder = load_encoder(base.folder, plan.task, hardware.device)
+        encoder = load_encoder(base.folder, plan.task, hardware.device, base.source.allow)
         setup_seconds = time.monotonic() - started
         by_size = _by_size(dataset.train)
         batches = _spread(len(by_size), head.BATCH_SIZE)
@@ -320,7 +337,7 @@ def _calibrate_contrastive(
     clock = _stopwatch(plan, seconds_limit)
     with tempfile.TemporaryDirectory(prefix="ftvr-") as name, peak_memory() as peak:
         started = time.monotonic()
-        encoder = load_encoder(base.folder, plan.task, hardware.device)
+        encoder = load_encoder(base.folder, plan.task, hardware.device, base.source.allow)
         setup_seconds = time.monotonic() - started
         train_on_pairs(
             encoder.model,

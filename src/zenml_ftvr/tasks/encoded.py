@@ -81,7 +81,9 @@ class EncodedRows:
     tokens are their own labels.
     """
 
-    def __init__(self, input_ids: Ragged | Sequence[list[int]], labels: Sequence[Any]) -> None:
+    def __init__(
+        self, input_ids: Ragged | Sequence[list[int]], labels: Sequence[Any] | Ragged
+    ) -> None:
         self._input_ids = input_ids if isinstance(input_ids, Ragged) else ragged(input_ids)
         self._labels = labels
 
@@ -100,7 +102,7 @@ class EncodedRows:
         return self._input_ids
 
     @property
-    def labels(self) -> Sequence[Any]:
+    def labels(self) -> Sequence[Any] | Ragged:
         """What each row is to be answered with, as numbers."""
         return self._labels
 

@@ -19,6 +19,7 @@ from zenml_ftvr.models import (
     row_key,
     store_folder,
 )
+from zenml_ftvr.tasks import PackedRows
 from zenml_ftvr.train.progress import Progress
 
 if TYPE_CHECKING:
@@ -36,16 +37,41 @@ BYTES = 4  # of a 32-bit number
 class _RowsWithStates:
     """Rows, each with the states that the frozen layers make of it."""
 
-    def __init__(self, rows: EncodedRows, store: RowStore) -> None:
-        self._rows = rows
+    def __init__(self, rows: EncodedRows | PackedRows, store: RowStore) -> None:
+        self.rows = rows
         self._store = store
-        self._keys = [row_key(ids) for ids in rows.input_ids]
+        self._keys = [
+            [row_key(ids) for ids in _seen_alone(rows, index)] for index in range(len(rows))
+        ]
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each row."""
+        return self.rows.lengths
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        return {**self._rows[index], PREFIX_STATES: self._store.get(self._keys[index])}
+        import numpy as np
+
+        states = [self._store.get(key) for key in self._keys[index]]
+        whole = states[0] if len(states) == 1 else np.concatenate(states)
+        return {**self.rows[index], PREFIX_STATES: whole}
+
+
+def _seen_alone(rows: EncodedRows | PackedRows, index: int) -> list[list[int]]:
+    """Token ids of what does not see one another in a row: the documents of a block, or the row."""
+    match rows:
+        case PackedRows():
+            return rows.pieces(index)
+        case _:
+            return [rows.input_ids[index]]
+
+
+def _all_alone(rows: EncodedRows | PackedRows) -> Iterator[list[int]]:
+    for index in range(len(rows)):
+        yield from _seen_alone(rows, index)
 
 
 def _collate_states(
@@ -90,7 +116,7 @@ def without_frozen_part(
         yield prepared
         return
     store = RowStore(folder)
-    ids = [*prepared.train.input_ids, *prepared.validation.input_ids]
+    ids = [*_all_alone(prepared.train), *_all_alone(prepared.validation)]
     keys = [row_key(row) for row in ids]
     missing = store.missing(keys)
     if missing:

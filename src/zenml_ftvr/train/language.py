@@ -10,7 +10,15 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["LanguageRows", "Objective", "Vocabulary", "collator", "sequences", "vocabulary_of"]
+__all__ = [
+    "LanguageRows",
+    "Objective",
+    "Vocabulary",
+    "collator",
+    "frequency_loss",
+    "sequences",
+    "vocabulary_of",
+]
 
 Objective: TypeAlias = Literal["masked", "causal", "denoising"]
 """Masked tokens from both sides (Devlin et al. 2019, arXiv 1810.04805, 3.1), the next token from
@@ -105,8 +113,8 @@ class LanguageRows:
         batch_size: int = 1,
     ) -> None:
         self._ids = ids
-        self._vocabulary = vocabulary
-        self._objective = objective
+        self.vocabulary = vocabulary
+        self.objective = objective
         self._seed = seed
         self._order = _order(ids, epochs, batch_size, seed)
 
@@ -116,16 +124,25 @@ class LanguageRows:
     def __getitem__(self, index: int) -> dict[str, list[int]]:
         epoch, row = (int(number) for number in self._order[index])
         ids = self._ids[row]
-        if self._objective == "causal":
+        if self.objective == "causal":
             return {"input_ids": ids, "labels": ids}
         masked, labels = self._masked(ids, epoch, row)
-        return {"input_ids": masked, "labels": labels if self._objective == "masked" else ids}
+        return {"input_ids": masked, "labels": labels if self.objective == "masked" else ids}
+
+    def targets(self, index: int) -> npt.NDArray[np.int64]:
+        """The tokens that item `index` asks for."""
+        import numpy as np
+
+        labels = np.asarray(self[index]["labels"])
+        labels = labels[1:] if self.objective == "causal" else labels
+        wanted: npt.NDArray[np.int64] = labels[labels != IGNORED]
+        return wanted
 
     def _masked(self, ids: list[int], epoch: int, row: int) -> tuple[list[int], list[int]]:
         """Ids with some of them hidden, and what they were there; at least one is hidden."""
         import numpy as np
 
-        known = self._vocabulary
+        known = self.vocabulary
         places = [place for place, one in enumerate(ids) if one not in known.marks]
         rng = np.random.default_rng((self._seed, epoch, row))
         n_hidden = max(1, round(MASKED_SHARE * len(places)))
@@ -166,6 +183,22 @@ def _order(
         parts.append(np.stack([np.full(len(rows), epoch), rows], axis=1))
     order: npt.NDArray[np.int64] = np.concatenate(parts)[:n_items].astype(np.int64)
     return order
+
+
+def frequency_loss(learnt_from: Sequence[list[int]], asked: LanguageRows) -> float:
+    """Mean negative log-likelihood, in nats, of what `asked` asks for, by frequency alone.
+
+    Of each token by how often it is in `learnt_from` (plus one), whatever stands around it: what a
+    model must go below before it has learnt anything of how tokens follow from each other.
+    """
+    import numpy as np
+
+    wanted = np.concatenate([asked.targets(index) for index in range(len(asked))])
+    flat = np.concatenate([np.asarray(ids) for ids in learnt_from])
+    if asked.objective == "masked":
+        flat = flat[~np.isin(flat, list(asked.vocabulary.marks))]
+    counts = np.bincount(flat, minlength=int(wanted.max()) + 1) + 1.0
+    return float(-np.log(counts[wanted] / counts.sum()).mean())
 
 
 def collator(vocabulary: Vocabulary) -> Callable[[list[dict[str, list[int]]]], dict[str, Any]]:

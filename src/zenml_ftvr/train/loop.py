@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Callable
@@ -10,10 +11,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from zenml_ftvr.errors import TrainingError
-from zenml_ftvr.models import ResolvedModel, Trainable, build, quiet
-from zenml_ftvr.tasks import Work, score, work_for
+from zenml_ftvr.models import (
+    ResolvedModel,
+    Trainable,
+    build,
+    keeps_documents_apart,
+    quiet,
+    this_device,
+    training_precision,
+)
+from zenml_ftvr.tasks import CausalWork, Work, score, work_for
+from zenml_ftvr.train.optimizers import optimizer_for
 from zenml_ftvr.train.progress import Progress
-from zenml_ftvr.values import LOWER_IS_BETTER, CurvePoint, Metric, TrainingPlan
+from zenml_ftvr.train.settle import make_ready
+from zenml_ftvr.values import (
+    LOWER_IS_BETTER,
+    CausalLM,
+    CurvePoint,
+    Metric,
+    Seq2Seq,
+    Task,
+    TrainingPlan,
+)
 
 if TYPE_CHECKING:
     from zenml_ftvr.data import Dataset
@@ -55,17 +74,50 @@ class LoopResult:
     curve: tuple[CurvePoint, ...]
 
 
-def prepare(plan: TrainingPlan, dataset: Dataset, base: ResolvedModel | None) -> Prepared:
-    """Build the plan's model and encode the training and validation rows for it."""
+def _as_built(trainable: Trainable) -> None:
+    """Changes nothing."""
+
+
+def _read_by_a_tokenizer(task: Task, dataset: Dataset) -> list[Any]:
+    """What a tokenizer of the data's own has to cut: inputs, and the texts to be written."""
+    match task:
+        case Seq2Seq() | CausalLM(form="completion"):
+            return [*dataset.train.inputs, *dataset.train.targets]
+        case _:
+            return dataset.train.inputs
+
+
+def prepare(
+    plan: TrainingPlan,
+    dataset: Dataset,
+    base: ResolvedModel | None,
+    *,
+    pretrain: Callable[[Trainable], None] = _as_built,
+) -> Prepared:
+    """Build the plan's model and encode the training and validation rows for it.
+
+    `pretrain` is called before a head is solved for, which must see the features that are trained.
+    """
     work = work_for(plan.task, dataset)
-    trainable = build(plan, base, dataset.train.texts)
+    trainable = build(plan, base, _read_by_a_tokenizer(plan.task, dataset))
+    if isinstance(work, CausalWork):
+        shares = keeps_documents_apart(trainable.model)
+        work = dataclasses.replace(work, shares_blocks=shares)
+    train = work.encode(trainable.tokenizer, dataset.train)
+    pretrain(trainable)
+    make_ready(plan, work, trainable, base, train)
     return Prepared(
         work=work,
         trainable=trainable,
-        train=work.encode(trainable.tokenizer, dataset.train),
+        train=train,
         validation=work.encode(trainable.tokenizer, dataset.validation),
         collate=work.collator(trainable.tokenizer, trainable.model),
     )
+
+
+def _sampling(rows: Any) -> Literal["group_by_length", "random"]:
+    """Rows of like length share a batch, where lengths differ: less is padded."""
+    return "group_by_length" if len(set(rows.lengths)) > 1 else "random"
 
 
 def trainer_for(
@@ -74,7 +126,7 @@ def trainer_for(
     work_folder: Path,
     callbacks: list[Any],
     *,
-    sampling: Literal["group_by_length", "sequential"] = "group_by_length",
+    sampling: Literal["sequential"] | None = None,
     evaluates: bool = True,
 ) -> Any:
     """A transformers Trainer that takes `plan.max_steps` steps.
@@ -84,11 +136,13 @@ def trainer_for(
     from transformers import Trainer, TrainingArguments
 
     work = prepared.work
+    device = this_device()
+    precision = training_precision(plan.approach, device)
     arguments = TrainingArguments(
         output_dir=str(work_folder),
         max_steps=plan.max_steps,
         per_device_train_batch_size=plan.batch_size,
-        per_device_eval_batch_size=EVAL_BATCH_SIZE,
+        per_device_eval_batch_size=_eval_batch_size(plan, work),
         learning_rate=plan.learning_rate or 0.0,
         lr_scheduler_type="linear",
         warmup_steps=plan.warmup_steps,
@@ -103,18 +157,22 @@ def trainer_for(
         greater_is_better=work.selects_by not in ("loss", *LOWER_IS_BETTER),
         logging_steps=max(1, plan.max_steps // LOGGED_POINTS),
         logging_nan_inf_filter=False,  # it would hide a diverged loss
-        train_sampling_strategy=sampling,
+        train_sampling_strategy=sampling or _sampling(prepared.train),
         seed=plan.seed,
         data_seed=plan.seed,
         label_names=["labels"],
         report_to=[],
         disable_tqdm=True,
         dataloader_pin_memory=False,
+        bf16=precision == "bf16",
+        fp16=precision == "fp16",
+        use_cpu=device.kind == "cpu",
         remove_unused_columns=False,  # rows hold what their batches need, and no more
     )
 
     def compute_metrics(seen: Any) -> dict[str, float]:
-        answers = work.answers_in_training(seen.predictions, seen.label_ids, trainer.eval_dataset)
+        rows = getattr(trainer.eval_dataset, "rows", trainer.eval_dataset)  # without kept states
+        answers = work.answers_in_training(seen.predictions, seen.label_ids, rows)
         return {metric: score(answers, metric) for metric in work.in_training}
 
     trainer = Trainer(
@@ -126,12 +184,21 @@ def trainer_for(
         compute_metrics=compute_metrics,
         preprocess_logits_for_metrics=work.reduced,
         callbacks=callbacks,
+        optimizers=(optimizer_for(plan, prepared.trainable.model), None),
     )
     # The curve and the progress lines show what these would print.
     from transformers.trainer_callback import PrinterCallback
 
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def _eval_batch_size(plan: TrainingPlan, work: Work) -> int:
+    """As many rows as a training step takes where each of their tokens has a whole vocabulary of
+    logits: gigabytes at 32 rows."""
+    if work.head in ("causal-lm", "seq2seq"):
+        return min(EVAL_BATCH_SIZE, plan.batch_size)
+    return EVAL_BATCH_SIZE
 
 
 @dataclass(slots=True)

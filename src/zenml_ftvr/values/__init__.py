@@ -13,7 +13,9 @@ from zenml_ftvr.values.approach import (
     Kind,
     Lora,
     Partial,
+    Precision,
     Scratch,
+    Start,
     TokenizerKind,
 )
 from zenml_ftvr.values.budget import Budget, Hardware, Ledger, LedgerEntry
@@ -54,6 +56,7 @@ from zenml_ftvr.values.task import (
     metrics_of,
 )
 from zenml_ftvr.values.training import (
+    Allowance,
     CurvePoint,
     ModelSource,
     TrackedRun,
@@ -66,6 +69,7 @@ __all__ = [
     "ALL_APPROACHES",
     "KINDS",
     "LOWER_IS_BETTER",
+    "Allowance",
     "Alphabet",
     "Approach",
     "ArmCalibration",
@@ -99,6 +103,7 @@ __all__ = [
     "ModelSource",
     "PairedDifference",
     "Partial",
+    "Precision",
     "Quantiles",
     "RankedArm",
     "Recommendation",
@@ -107,6 +112,7 @@ __all__ = [
     "Scratch",
     "ScreeningEvidence",
     "Seq2Seq",
+    "Start",
     "Task",
     "TaskKind",
     "TextClassification",

@@ -21,7 +21,9 @@ __all__ = [
     "Kind",
     "Lora",
     "Partial",
+    "Precision",
     "Scratch",
+    "Start",
     "TokenizerKind",
 ]
 
@@ -33,6 +35,15 @@ Form: TypeAlias = Literal["encoder", "decoder", "encoder-decoder", "image-encode
 
 TokenizerKind: TypeAlias = Literal["bpe", "wordpiece", "unigram", "characters", "bytes"]
 TOKENIZER_KINDS: tuple[TokenizerKind, ...] = get_args(TokenizerKind)
+
+
+Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
+"""Bits that layers compute with; weights and optimiser keep 32. `auto`: what the device does fast
+and safely."""
+
+Start: TypeAlias = Literal["random_head", "solved_head"]
+"""What the last layer starts from: random weights, or logistic regression on the features that it
+sees before any training (linear probing, then fine-tuning: Kumar et al. 2022, arXiv 2202.10054)."""
 
 
 def _require_positive(owner: str, **values: float | None) -> None:
@@ -97,6 +108,8 @@ class Partial(UserWritten):
     batch_size: int | None = None
     layers: int | None = None
     """How many of the last layers are trained."""
+    precision: Precision = "auto"
+    start: Start = "random_head"
 
     def __post_init__(self) -> None:
         _require_positive(
@@ -120,6 +133,17 @@ class Full(UserWritten):
     """Unlabelled texts (a file or a built-in corpus) for continued pretraining before the labels;
     validation and test rows among them are left out. None: none."""
     pretrain_epochs: float | None = None
+    layer_decay: float = 1.0
+    """Each layer's learning rate is that of the layer above it times this; 1 gives all the same.
+    Howard & Ruder 2018, arXiv 1801.06146, 3.2 use 1/2.6; Clark et al. 2020, arXiv 2003.10555, 0.8
+    and 0.9."""
+    optimiser: Literal["adamw", "adamw_8bit"] = "adamw"
+    """`adamw_8bit` keeps Adam's moments in a byte each: CUDA only, with the extra `cuda`."""
+    gradient_checkpointing: Literal["auto", "always", "never"] = "auto"
+    """Compute activations again in the backward pass instead of keeping them: a third more time,
+    equal weights. `auto`: where they would not fit into memory."""
+    precision: Precision = "auto"
+    start: Start = "random_head"
 
     def __post_init__(self) -> None:
         _require_positive(
@@ -130,6 +154,11 @@ class Full(UserWritten):
             pretrain_epochs=self.pretrain_epochs,
         )
         _require_texts_to_pretrain_on("Full", self.pretrain_on, self.pretrain_epochs)
+        if not 0 < self.layer_decay <= 1:
+            raise ConfigurationError(
+                f"Full.layer_decay is {self.layer_decay}; it must be above 0 and at most 1, which "
+                f"gives every layer the same learning rate."
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +174,19 @@ class Lora(UserWritten):
     validation and test rows among them are left out. None: none."""
     pretrain_epochs: float | None = None
     rank: int | None = None
+    variant: Literal["lora", "dora", "rslora"] = "lora"
+    """`dora` learns the length of each weight column apart from its direction (Liu et al. 2024,
+    arXiv 2402.09353); `rslora` scales by the root of the rank (Kalajdzievski 2023, arXiv
+    2312.03732)."""
+    plus_ratio: float = 1.0
+    """How many times faster the B matrices learn than the A matrices: LoRA+, Hayou et al. 2024,
+    arXiv 2402.12354, who find 16 good where the rate is then halved. 1 is plain LoRA."""
+    quantise: Literal["nothing", "4bit"] = "nothing"
+    """`4bit` holds the frozen base in 4 bits (QLoRA): CUDA only, with the extra `cuda`."""
+    gradient_checkpointing: Literal["auto", "always", "never"] = "auto"
+    """As in `Full`."""
+    precision: Precision = "auto"
+    start: Start = "random_head"
 
     def __post_init__(self) -> None:
         _require_positive(
@@ -156,6 +198,10 @@ class Lora(UserWritten):
             rank=self.rank,
         )
         _require_texts_to_pretrain_on("Lora", self.pretrain_on, self.pretrain_epochs)
+        if not self.plus_ratio >= 1:
+            raise ConfigurationError(
+                f"Lora.plus_ratio is {self.plus_ratio}; it must be at least 1, which is plain LoRA."
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +221,7 @@ class Scratch(UserWritten):
     """Unlabelled texts (a file or a built-in corpus) on which the model learns the language before
     the labels; validation and test rows among them are left out. None: no such training."""
     pretrain_epochs: float | None = None
+    precision: Precision = "auto"
 
     def __post_init__(self) -> None:
         _require_positive(

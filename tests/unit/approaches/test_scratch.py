@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from zenml_ftvr.approaches import TrainingFacts, resolve, scratch
 from zenml_ftvr.approaches.pretraining import worth_of_epochs
 from zenml_ftvr.data import Dataset
-from zenml_ftvr.models import build
-from zenml_ftvr.tasks import work_for
+from zenml_ftvr.train import prepare
 from zenml_ftvr.values import Scratch, TrainingPlan
 
 
@@ -70,7 +69,7 @@ def test_the_arithmetic_counts_the_weights_of_the_model_that_is_built(
     depth: int, dataset: Dataset, plan_of: Callable[..., TrainingPlan]
 ) -> None:
     plan = plan_of(Scratch(depth=depth, vocabulary_size=400))
-    built = build(plan, work_for(plan.task, dataset), None, dataset.train.texts)
+    built = prepare(plan, dataset, None).trainable
     shape = scratch.architecture(depth, len(built.tokenizer), plan.task.max_length)
     assert shape.n_params == pytest.approx(built.n_params, rel=0.05)  # a pooler, biases, norms
     assert (shape.hidden, shape.heads) == (64 * depth, depth)

@@ -14,6 +14,7 @@ from zenml_ftvr.decide.plan import ample_steps
 from zenml_ftvr.values import (
     Approach,
     Baseline,
+    CausalLM,
     DataProfile,
     Full,
     Head,
@@ -103,6 +104,15 @@ def test_words_are_counted_up_to_the_length_that_is_read(
     profile = make_profile()  # 20 words and 100 characters a text
     assert training_facts(profile, TextClassification()).n_words == 80_000
     assert training_facts(profile, TextClassification(max_length=10)).n_words == 40_000
+
+
+def test_a_language_models_rows_are_the_blocks_that_its_text_fills(
+    make_profile: Callable[..., DataProfile],
+) -> None:
+    facts = training_facts(make_profile(4_000), CausalLM(max_length=250))
+    # 100 characters a text are 25 tokens; ten texts fill a block.
+    assert (facts.n_train, facts.n_validation, facts.n_test) == (400, 80, 80)
+    assert facts.n_words == 80_000
 
 
 def test_text_without_spaces_is_counted_by_its_characters(

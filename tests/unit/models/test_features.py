@@ -21,7 +21,7 @@ from zenml_ftvr.models import (
     load_encoder,
     resolve,
 )
-from zenml_ftvr.values import ModelSource, Task, TextClassification
+from zenml_ftvr.values import Allowance, ModelSource, Task, TextClassification
 
 FAMILIES = ("bert", "distilbert", "gpt2")
 TASK = TextClassification(max_length=32)
@@ -54,9 +54,11 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The `max_length` of every encoder that is loaded from now on."""
     seen: list[int] = []
 
-    def recording(folder: Path, task: Task, device: str) -> features.Encoder:
+    def recording(
+        folder: Path, task: Task, device: str, allow: Sequence[Allowance]
+    ) -> features.Encoder:
         seen.append(task.max_length)
-        return load_encoder(folder, task, device)
+        return load_encoder(folder, task, device, allow)
 
     monkeypatch.setattr(features, "load_encoder", recording)
     return seen

@@ -119,7 +119,9 @@ def digest(encoder: Encoder) -> str:
 def test_what_is_trained_is_the_feature_that_the_encoder_gives(
     family: str, base_folders: dict[str, Path], dataset: Dataset, train: Callable[..., Recorder]
 ) -> None:
-    encoder = load_encoder(base_folders[family], TextClassification(max_length=8), "cpu")  # most texts are cut
+    encoder = load_encoder(
+        base_folders[family], TextClassification(max_length=8), "cpu"
+    )  # most texts are cut
     texts = dataset.train.texts[:40]
     before = encoder.features(rows_of_inputs(texts, TextClassification()))
     train(encoder)

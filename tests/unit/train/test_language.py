@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 
 from zenml_ftvr.models import train_tokenizer
-from zenml_ftvr.train.language import LanguageRows, collator, sequences, vocabulary_of
+from zenml_ftvr.train.language import (
+    LanguageRows,
+    collator,
+    frequency_loss,
+    sequences,
+    vocabulary_of,
+)
 from zenml_ftvr.values import Form
 
 WORDS = ["mast", "keel", "rudder", "harbour", "tide", "anchor", "breeze", "hull", "pawn", "castle"]
@@ -130,3 +136,13 @@ def test_padding_is_neither_looked_at_nor_asked_for() -> None:
     assert (batch["input_ids"][padded] == tokenizer.pad_token_id).all()
     assert (batch["labels"][padded] == -100).all()
     assert (batch["input_ids"][~padded] != tokenizer.pad_token_id).all()
+
+
+def test_guessing_by_frequency_is_as_good_as_the_tokens_are_uneven() -> None:
+    vocabulary = vocabulary_of(tokenizer_of())
+    even = [[2, *([7, 8, 9, 10] * 50), 3]]
+    asked = LanguageRows(even * 20, vocabulary, "masked", 0)
+    # Four pieces equally often, and a little for those that never occur.
+    assert frequency_loss(even * 20, asked) == pytest.approx(np.log(4), abs=0.01)
+    following = LanguageRows([[7] * 50], vocabulary, "causal", 0)
+    assert frequency_loss([[7] * 99 + [8] * 99], following) == pytest.approx(np.log(2), abs=0.1)

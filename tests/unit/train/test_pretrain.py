@@ -88,7 +88,8 @@ def test_what_is_hidden_is_guessed_better_afterwards(
     said = " ".join(outcome.statements)
     assert "without 9 with the text of a test row" in said
     assert "3 epochs: worth 2.88 of fresh text" in said
-    assert f"fell from {outcome.loss_before:.3f} to {outcome.loss_after:.3f}" in said
+    assert f"went from {outcome.loss_before:.3f} to {outcome.loss_after:.3f}" in said
+    assert f"by frequency alone has {outcome.loss_of_frequencies:.3f}" in said
     assert plan.kind == approach.kind
 
 
@@ -130,9 +131,36 @@ def test_a_pretrained_model_loads_as_it_was_saved(
     np.testing.assert_allclose(load(tmp_path / "model").logits(texts), here, atol=1e-5)
 
 
-def test_equal_plans_give_equal_bodies(run: Run) -> None:
-    first, second = (weights(run(SMALL, seed=3)[0]) for _ in range(2))
-    assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
+@pytest.mark.parametrize("approach", [SMALL, Lora(learning_rate=RATE)], ids=["scratch", "lora"])
+def test_a_run_that_goes_on_takes_what_was_learnt(
+    approach: Approach, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import Trainer
+
+    trainable, outcome, plan = run(approach)
+    learnt = weights(trainable)
+
+    def never(self: Any) -> None:
+        raise AssertionError("it was trained again")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "train", never)
+        again, same, _ = run(approach)
+        with pytest.raises(AssertionError, match="trained again"):
+            run(approach, seed=plan.seed + 1)
+    assert same == outcome
+    kept = weights(again)
+    assert all(torch.equal(tensor, kept[name]) for name, tensor in learnt.items())
+
+
+def test_a_kept_body_that_was_cut_short_is_trained_again(run: Run, tmp_path: Path) -> None:
+    _, outcome, _ = run(SMALL)
+    (tmp_path / "body.safetensors").write_bytes(b"half")
+    _, again, _ = run(SMALL)
+    assert outcome is not None
+    assert again is not None
+    # And equal plans give equal bodies: to the last bit of the loss.
+    assert (again.loss_after, again.steps_done) == (outcome.loss_after, outcome.steps_done)
 
 
 def test_an_encoder_decoder_learns_to_restore_texts(

@@ -20,6 +20,7 @@ N_LABELLED = 900
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # it took 6 minutes beside other work on two cores
 def test_masked_language_is_learnt_from_real_text_and_the_fine_tuned_model_loads(
     tmp_path: Path,
 ) -> None:

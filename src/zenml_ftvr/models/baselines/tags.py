@@ -19,26 +19,31 @@ AFFIX_LETTERS = (2, 3)
 MAX_ITERATIONS = 100  # lbfgs: a linear chain's features are nearly separable, more gains nothing
 
 
-def _features(words: Sequence[str], place: int) -> dict[str, Any]:
-    """Of one word: itself, its neighbours, its ends and its shape (Ratnaparkhi 1996, table 1)."""
+def _features(words: Sequence[str], place: int) -> str:
+    """Of one word: itself, its neighbours, its ends and its shape (Ratnaparkhi 1996, table 1).
+
+    As marks with blanks between, which count vectors are made of.
+    """
     word = words[place]
-    features: dict[str, Any] = {
-        "word": word.lower(),
-        "before": words[place - 1].lower() if place else "<start>",
-        "after": words[place + 1].lower() if place + 1 < len(words) else "<end>",
+    marks = [
+        f"word={word.lower()}",
+        f"before={words[place - 1].lower() if place else '<start>'}",
+        f"after={words[place + 1].lower() if place + 1 < len(words) else '<end>'}",
+    ]
+    for letters in AFFIX_LETTERS:
+        marks += [f"suffix={word[-letters:].lower()}", f"prefix={word[:letters].lower()}"]
+    shapes = {
+        "first": place == 0,
         "upper": word[:1].isupper(),
         "capitals": word.isupper(),
         "digit": any(letter.isdigit() for letter in word),
         "hyphen": "-" in word,
-        "first": place == 0,
     }
-    for letters in AFFIX_LETTERS:
-        features[f"suffix{letters}"] = word[-letters:].lower()
-        features[f"prefix{letters}"] = word[:letters].lower()
-    return features
+    marks += [name for name, has in shapes.items() if has]
+    return " ".join("_".join(mark.split()) for mark in marks)
 
 
-def _all_features(rows: Rows) -> Iterator[dict[str, Any]]:
+def _all_features(rows: Rows) -> Iterator[str]:
     for words in rows.inputs:
         for place in range(len(words)):
             yield _features(words, place)
@@ -74,7 +79,7 @@ class TagBaseline:
 
 def fit_tag_baseline(work: TagWork, rows: Rows, seed: int) -> TagBaseline:
     """Fit the features and the regressions on every word."""
-    from sklearn.feature_extraction import DictVectorizer
+    from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.multiclass import OneVsRestClassifier
     from sklearn.pipeline import make_pipeline
@@ -82,7 +87,9 @@ def fit_tag_baseline(work: TagWork, rows: Rows, seed: int) -> TagBaseline:
     place = {tag: index for index, tag in enumerate(work.labels)}
     truth = [place[tag] for tags in rows.targets for tag in tags]
     one = LogisticRegression(C=C, solver="liblinear", max_iter=MAX_ITERATIONS, random_state=seed)
-    pipeline = make_pipeline(DictVectorizer(), OneVsRestClassifier(one))
+    every = r"\S+"
+    counts = CountVectorizer(token_pattern=every, lowercase=False, binary=True)
+    pipeline = make_pipeline(counts, OneVsRestClassifier(one))
     return TagBaseline(work, pipeline.fit(_all_features(rows), truth))
 
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, assert_never, cast
+from typing import Protocol, assert_never, cast, runtime_checkable
 
 from zenml_ftvr.data import Rows
-from zenml_ftvr.errors import ConfigurationError
 from zenml_ftvr.models.baselines import Baseline, load_baseline
 from zenml_ftvr.models.folder import Manifest
 from zenml_ftvr.models.scorers.images import ImageScorer
+from zenml_ftvr.models.scorers.language import LanguageScorer
 from zenml_ftvr.models.scorers.rows import FeatureScorer, RowScorer
 from zenml_ftvr.models.scorers.tags import TagScorer
-from zenml_ftvr.tasks import Outputs, Work
+from zenml_ftvr.models.scorers.texts import TextScorer
+from zenml_ftvr.tasks import CausalWork, Outputs, SeqToSeqWork, Work
 from zenml_ftvr.tasks.image_classification import ImageWork
 from zenml_ftvr.tasks.text_classification import TextWork
 from zenml_ftvr.tasks.token_classification import TagWork
 
-__all__ = ["Scorer", "scorer_for"]
+__all__ = ["Scorer", "Writer", "scorer_for"]
 
 OnRows = Callable[[int, int], None]
 """Rows done, rows in all."""
@@ -30,13 +31,21 @@ class Scorer(Protocol):
     def outputs(self, rows: Rows, on_rows: OnRows | None = None) -> Outputs: ...
 
 
+@runtime_checkable
+class Writer(Protocol):
+    """A model that is judged by how well it foretells given text, and goes on from a text."""
+
+    def written(self, rows: Rows) -> list[str]:
+        """What comes after each row's input."""
+
+
 def scorer_for(folder: Path, manifest: Manifest, work: Work, device: str) -> Scorer | Baseline:
     """The scorer of a model's folder."""
     match manifest.kind:
         case "baseline":
             return load_baseline(work, folder)
         case "head" | "contrastive":
-            return FeatureScorer(folder, work, device)
+            return FeatureScorer(folder, manifest, work, device)
         case "partial" | "full" | "scratch" | "lora":
             return _of_transformer(folder, manifest, work, device)
         case _:
@@ -51,7 +60,9 @@ def _of_transformer(folder: Path, manifest: Manifest, work: Work, device: str) -
             return TagScorer(folder, manifest, cast(TagWork, work), device)
         case "image-classification":
             return ImageScorer(folder, manifest, cast(ImageWork, work), device)
-        case "causal-lm" | "seq2seq":
-            raise ConfigurationError(f"a '{work.head}' model cannot answer yet.")
+        case "causal-lm":
+            return LanguageScorer(folder, manifest, cast(CausalWork, work), device)
+        case "seq2seq":
+            return TextScorer(folder, manifest, cast(SeqToSeqWork, work), device)
         case _:
             assert_never(work.head)

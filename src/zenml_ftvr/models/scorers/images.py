@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zenml_ftvr.data import Rows
-from zenml_ftvr.models.folder import Manifest
+from zenml_ftvr.models.folder import Manifest, allowed_code
 from zenml_ftvr.models.processors import load_processor
 from zenml_ftvr.models.scorers.rows import BATCH_SIZE
 from zenml_ftvr.models.transformer import load_transformer
@@ -24,7 +24,7 @@ class ImageScorer:
     """A transformer with a head for whole images."""
 
     def __init__(self, folder: Path, manifest: Manifest, work: ImageWork, device: str) -> None:
-        self._processor = load_processor(folder, work.head)
+        self._processor = load_processor(folder, work.head, allowed_code(manifest))
         self._model = load_transformer(folder, manifest, work).to(device).eval()
 
     def outputs(

@@ -1,0 +1,162 @@
+"""Documents packed into blocks: no place is left to padding, no token sees another document.
+
+A document longer than a block is cut into pieces; each but the first begins with the token before
+it, which is seen and not learnt, so that every token is learnt once. Pieces go whole into blocks.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from zenml_ftvr.tasks.encoded import Ragged, ragged
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = ["IGNORED", "Document", "PackedRows", "fill_blocks", "pack", "pieces_of"]
+
+IGNORED = -100  # the label that torch's cross-entropy leaves out
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Token ids, and the labels of those that are learnt; `IGNORED` at the others."""
+
+    ids: Sequence[int]
+    labels: Sequence[int]
+    n_bytes: int
+    """Of what is learnt, in UTF-8."""
+
+
+def pieces_of(document: Document, size: int) -> Iterator[tuple[list[int], list[int]]]:
+    """Ids and labels of consecutive pieces of at most `size` tokens."""
+    ids, labels = list(document.ids), list(document.labels)
+    if labels:
+        labels[0] = IGNORED  # nothing comes before it that could foretell it
+    yield ids[:size], labels[:size]
+    for start in range(size - 1, len(ids) - 1, size - 1):
+        yield ids[start : start + size], [IGNORED, *labels[start + 1 : start + size]]
+
+
+def fill_blocks(lengths: Sequence[int], size: int) -> list[list[int]]:
+    """Places of the pieces that share a block, each block of at most `size` tokens.
+
+    Best fit, longest first: Ding et al. 2024, arXiv 2404.10830.
+    """
+    blocks: list[list[int]] = []
+    with_room: dict[int, list[int]] = {}  # free places: blocks
+    rooms: list[int] = []  # the keys of it, sorted
+    for piece in sorted(range(len(lengths)), key=lambda place: (-lengths[place], place)):
+        length = lengths[piece]
+        at = bisect.bisect_left(rooms, length)
+        if at == len(rooms):
+            block, room = len(blocks), size
+            blocks.append([])
+        else:
+            room = rooms[at]
+            block = with_room[room].pop()
+            if not with_room[room]:
+                del with_room[room]
+                rooms.pop(at)
+        blocks[block].append(piece)
+        left = room - length
+        if left not in with_room:
+            with_room[left] = []
+            bisect.insort(rooms, left)
+        with_room[left].append(block)
+    return blocks
+
+
+class PackedRows:
+    """A map-style data set whose rows are blocks of pieces of documents."""
+
+    def __init__(
+        self,
+        ids: Ragged,
+        labels: Ragged,
+        blocks: Sequence[Sequence[int]],
+        n_bytes: npt.NDArray[np.float64],
+    ) -> None:
+        self._ids = ids
+        self._labels = labels
+        self._blocks = blocks
+        self._n_bytes = n_bytes
+
+    def __len__(self) -> int:
+        return len(self._blocks)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        ids: list[int] = []
+        labels: list[int] = []
+        positions: list[int] = []
+        for piece in self._blocks[index]:
+            own = self._ids[piece]
+            ids += own
+            labels += self._labels[piece]
+            positions += range(len(own))
+        return {"input_ids": ids, "labels": labels, "position_ids": positions}
+
+    def pieces(self, index: int) -> list[list[int]]:
+        """The token ids of each piece in a block, in its order."""
+        return [self._ids[piece] for piece in self._blocks[index]]
+
+    @property
+    def input_ids(self) -> Sequence[list[int]]:
+        """The token ids of each block."""
+        return _Joined(self._ids, self._blocks)
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each block."""
+        lengths = self._ids.lengths
+        return [sum(lengths[piece] for piece in block) for block in self._blocks]
+
+    @property
+    def n_bytes(self) -> float:
+        """Of what is learnt in all blocks, in UTF-8."""
+        return float(sum(self._n_bytes[piece] for block in self._blocks for piece in block))
+
+    def subset(self, indices: Sequence[int]) -> PackedRows:
+        """The blocks at `indices`, in that order."""
+        blocks = [self._blocks[index] for index in indices]
+        return PackedRows(self._ids, self._labels, blocks, self._n_bytes)
+
+
+class _Joined(Sequence[list[int]]):
+    """Blocks as rows of token ids, made as they are asked for."""
+
+    def __init__(self, ids: Ragged, blocks: Sequence[Sequence[int]]) -> None:
+        self._ids = ids
+        self._blocks = blocks
+
+    def __len__(self) -> int:
+        return len(self._blocks)
+
+    def __getitem__(self, index: Any) -> Any:
+        return [token for piece in self._blocks[index] for token in self._ids[piece]]
+
+
+def pack(documents: Iterable[Document], size: int, *, share: bool = True) -> PackedRows:
+    """Documents in blocks of at most `size` tokens; unless they `share`, a block for each piece."""
+    import numpy as np
+
+    labels: list[list[int]] = []
+    n_bytes: list[float] = []
+
+    def all_pieces() -> Iterator[list[int]]:
+        for document in documents:
+            n_learnt = max(1, sum(label != IGNORED for label in document.labels[1:]))
+            for ids, own in pieces_of(document, size):
+                labels.append(own)
+                here = sum(label != IGNORED for label in own)
+                n_bytes.append(document.n_bytes * here / n_learnt)
+                yield ids
+
+    ids = ragged(all_pieces())
+    lengths = ids.lengths
+    blocks = fill_blocks(lengths, size) if share else [[piece] for piece in range(len(lengths))]
+    return PackedRows(ids, ragged(labels), blocks, np.asarray(n_bytes))
