@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -16,6 +17,9 @@ __all__ = ["write_configuration"]
 TEXT_NAMES = ("text", "sentence", "review", "content", "body", "message", "question", "comment")
 LABEL_NAMES = ("label", "labels", "class", "category", "target", "sentiment", "intent", "topic")
 """Common names of such columns, tried first."""
+
+LOOKED_AT = 10_000
+"""Rows from which columns are guessed, or up to a thousand more; a judgement."""
 
 TEMPLATE = """\
 # What zenml-ftvr is to do with {data}. Check it with:
@@ -157,11 +161,13 @@ def _label_column(
     return fewest, f"it has the fewest distinct values, {several[fewest]}"
 
 
-def _columns(data: str, names: list[str], encoding: str) -> list[tuple[str, list[object]]]:
-    found = read_columns(data, {name: name for name in names}, encoding)
+def _columns(data: str, names: list[str], encoding: str) -> list[tuple[str, Sequence[object]]]:
+    if not names:
+        return []
+    found = read_columns(data, {name: name for name in names}, encoding, LOOKED_AT)
     return [(name, column.values) for name, column in found.items()]
 
 
-def _mean_length(values: list[object]) -> float:
+def _mean_length(values: Sequence[object]) -> float:
     texts = [value for value in values if isinstance(value, str)]
     return sum(map(len, texts)) / len(values) if texts else 0.0

@@ -3,55 +3,89 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
-from collections import Counter
-from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from zenml_ftvr.data.read import Column
 from zenml_ftvr.data.rows import row_id_of
-from zenml_ftvr.data.split import SPLIT_NAMES, SPLITS, split_at, split_of
+from zenml_ftvr.data.split import SPLIT_NAMES, SPLITS, codes_by_hash, codes_of, split_of
 from zenml_ftvr.errors import DataError
 from zenml_ftvr.values import DataSource
 
-__all__ = ["split_by_column", "split_by_group", "split_by_time", "splits_of"]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = ["Placement", "split_by_column", "split_by_group", "split_by_time"]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 
 T = TypeVar("T")
 Moment = int | float | Decimal | datetime
 
 
-def splits_of(source: DataSource, row_ids: Sequence[str], columns: dict[str, Column]) -> list[str]:
-    """The split of every row of the source's main file."""
-    if source.split_column is not None:
-        splits = split_by_column(columns["split_column"], source.split_column)
-        next_move = "Mark some rows so, or leave split_column out: a hash then splits the rows."
-        _check_none_is_empty(f"split_column '{source.split_column}'", splits, next_move)
-        return splits
-    # A split with a file of its own takes no rows from the main file.
-    test = 0.0 if source.test_file is not None else source.test_fraction
-    validation = 0.0 if source.validation_file is not None else source.validation_fraction
-    if source.group_column is not None:
-        column = columns["group_column"]
-        splits = split_by_group(column, source.group_column, validation, test)
-        next_move = "A hash splits the groups: more of them are needed."
-        _check_none_is_empty(f"group_column '{source.group_column}'", splits, next_move)
-        return splits
-    if source.time_column is not None:
-        splits = split_by_time(columns["time_column"], source.time_column, validation, test)
-        next_move = "Rows of one time stay together: name a column with finer times."
-        _check_none_is_empty(f"time_column '{source.time_column}'", splits, next_move)
-        return splits
-    return [split_of(row_id, validation, test) for row_id in row_ids]
+class Placement:
+    """The split of every row of the source's main file, batch by batch.
+
+    Of each row a byte is kept, or eight where times decide.
+    """
+
+    def __init__(self, source: DataSource) -> None:
+        self._source = source
+        # A split with a file of its own takes no rows from the main file.
+        self._test = 0.0 if source.test_file is not None else source.test_fraction
+        self._validation = 0.0 if source.validation_file is not None else source.validation_fraction
+        self._codes: list[npt.NDArray[np.uint8]] = []
+        self._moments: list[npt.NDArray[Any]] = []
+        self._first: Column | None = None
+
+    def add(self, row_ids: Sequence[str], columns: Mapping[str, Column]) -> None:
+        """The rows of one batch; `columns` has that of the setting that decides, if one does."""
+        source, fractions = self._source, (self._validation, self._test)
+        if source.split_column is not None:
+            names = split_by_column(columns["split_column"], source.split_column)
+            self._codes.append(codes_of(names))
+        elif source.group_column is not None:
+            names = split_by_group(columns["group_column"], source.group_column, *fractions)
+            self._codes.append(codes_of(names))
+        elif source.time_column is not None:
+            column = columns["time_column"]
+            self._first = self._first or column
+            self._moments.append(_moments(column, source.time_column, self._first))
+        else:
+            self._codes.append(codes_by_hash(row_ids, *fractions))
+
+    def codes(self) -> npt.NDArray[np.uint8]:
+        """The place in `SPLITS` of each row's split; raises `DataError` for a split without any."""
+        import numpy as np
+
+        source = self._source
+        if source.time_column is not None:
+            codes = _codes_by_time(self._moments, self._validation, self._test)
+            next_move = "Rows of one time stay together: name a column with finer times."
+            _check_none_is_empty(f"time_column '{source.time_column}'", codes, next_move)
+            return codes
+        codes = np.concatenate(self._codes)
+        if source.split_column is not None:
+            next_move = "Mark some rows so, or leave split_column out: a hash then splits the rows."
+            _check_none_is_empty(f"split_column '{source.split_column}'", codes, next_move)
+        if source.group_column is not None:
+            next_move = "A hash splits the groups: more of them are needed."
+            _check_none_is_empty(f"group_column '{source.group_column}'", codes, next_move)
+        return codes
 
 
-def _check_none_is_empty(what: str, splits: Sequence[str], next_move: str) -> None:
-    counts = Counter(splits)
-    for name in SPLITS:
-        if not counts[name]:
-            shown = ", ".join(f"{counts[one]:,} {one}" for one in SPLITS)
-            raise DataError(f"{what} leaves no {name} rows ({shown}). {next_move}")
+def _check_none_is_empty(what: str, codes: npt.NDArray[np.uint8], next_move: str) -> None:
+    import numpy as np
+
+    counts = np.bincount(codes, minlength=len(SPLITS)).tolist()
+    if 0 in counts:
+        shown = ", ".join(f"{n:,} {name}" for n, name in zip(counts, SPLITS, strict=True))
+        lacking = SPLITS[counts.index(0)]
+        raise DataError(f"{what} leaves no {lacking} rows ({shown}). {next_move}")
 
 
 def split_by_column(column: Column, called: str) -> list[str]:
@@ -79,23 +113,61 @@ def split_by_time(
     column: Column, called: str, validation_fraction: float, test_fraction: float
 ) -> list[str]:
     """The newest rows to test, the next to validate, the oldest to train; ties stay together."""
+    codes = _codes_by_time([_moments(column, called, column)], validation_fraction, test_fraction)
+    return [SPLITS[code] for code in codes]
+
+
+def _moments(column: Column, called: str, first: Column) -> npt.NDArray[Any]:
+    """The times of rows in their order, all of one kind with that of the first row of `first`."""
     expected = "neither a number nor an ISO date such as 2024-05-31."
-    moments = _parsed(column, called, _moment, expected)
-    dated = [isinstance(moment, datetime) for moment in moments]
-    if any(dated) and not all(dated):
-        other = dated.index(not dated[0])
-        kinds = ("a date", "a number") if dated[other] else ("a number", "a date")
-        raise DataError(
-            f"{column.place(other)}: '{called}' is {column.values[other]!r:.60}, {kinds[0]}, where "
-            f"{column.place(0)} has {kinds[1]}. Write all in one way."
-        )
-    ordered: list[Any] = sorted(moments)
-    n = len(ordered)
-    # A row's place is the share of rows newer than it, which is that of all rows of its time.
-    return [
-        split_at((n - bisect_right(ordered, moment)) / n, validation_fraction, test_fraction)
-        for moment in moments
+    moments: list[Moment] = _parsed(column, called, _moment, expected)
+    dated = isinstance(_moment(first.values[0]), datetime)
+    for index, moment in enumerate(moments):
+        if isinstance(moment, datetime) != dated:
+            kinds = ("a number", "a date") if dated else ("a date", "a number")
+            raise DataError(
+                f"{column.place(index)}: '{called}' is {column.values[index]!r:.60}, {kinds[0]}, "
+                f"where {first.place(0)} has {kinds[1]}. Write all in one way."
+            )
+    return _compact(moments)
+
+
+def _compact(moments: Sequence[Moment]) -> npt.NDArray[Any]:
+    """Times as 8 bytes each where those tell as much, in microseconds or as they are."""
+    import numpy as np
+
+    numbers: list[Any] = [
+        (one - EPOCH) // MICROSECOND if isinstance(one, datetime) else one for one in moments
     ]
+    if all(isinstance(one, int) for one in numbers):
+        exact = all(abs(one) < 2**63 for one in numbers)
+        return np.array(numbers, np.int64 if exact else object)
+    return np.array(numbers, np.float64 if all(map(_is_float, numbers)) else object)
+
+
+def _is_float(number: float | Decimal) -> bool:
+    try:
+        return float(number) == number
+    except OverflowError:
+        return False
+
+
+def _codes_by_time(
+    batches: Sequence[npt.NDArray[Any]], validation_fraction: float, test_fraction: float
+) -> npt.NDArray[np.uint8]:
+    import numpy as np
+
+    kinds = {batch.dtype for batch in batches}
+    if len(kinds) > 1:  # NumPy would make floats of large integers, which could tie
+        together = _compact([one for batch in batches for one in batch.tolist()])
+    else:
+        together = np.concatenate(batches)
+    n = len(together)
+    # A row's place is the share of rows newer than it, which is that of all rows of its time.
+    places = (n - np.searchsorted(np.sort(together), together, side="right")) / n
+    test, validation, train = (SPLITS.index(name) for name in ("test", "validation", "train"))
+    codes = np.where(places < test_fraction + validation_fraction, validation, train)
+    return np.where(places < test_fraction, test, codes).astype(np.uint8)
 
 
 def _parsed(

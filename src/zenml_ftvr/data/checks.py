@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import random
 import re
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
+from zenml_ftvr.data.intake import target_key
 from zenml_ftvr.data.near import NEAR, candidate_pairs, jaccard, shingles_of
-from zenml_ftvr.data.rows import Dataset, Rows, normalise, text_of
+from zenml_ftvr.data.rows import Dataset, Rows, distinct_of, ids_of, normalise, text_of
 from zenml_ftvr.data.split import SPLITS
 from zenml_ftvr.errors import DataError
 from zenml_ftvr.values import DataChecks
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 __all__ = ["check_rows", "refuse_fatal"]
 
 MOST_COMPARED = 50_000
 """Distinct texts that are compared for near-duplicates: seconds of work; of more, a sample."""
+MOST_CHARACTERS = 20_000_000
+"""Characters of them together: their words take tens of times as much memory. Of 50,000 sentences
+that is all; of pieces of running text, 2,000."""
 SAMPLE_SEED = 0
 FAR_LONGER = 10
 """Times the 99th percentile of lengths. Lengths of texts are about log-normal; with a standard
@@ -43,6 +50,15 @@ MISENCODED = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
+class _Found:
+    """Rows or texts that something is amiss with."""
+
+    n: int
+    examples: tuple[str, ...]
+    """The first of them, as an error shows them."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Near:
     """Texts that are nearly the same as others."""
 
@@ -54,22 +70,24 @@ class _Near:
 
 
 def check_rows(dataset: Dataset) -> DataChecks:
-    """Count what should not be; nothing is changed, and nothing refused."""
+    """Count what should not be; nothing is changed, and nothing refused.
+
+    Rows are looked at a batch at a time; of each, some 60 bytes are in memory at once, and of a
+    sample the texts.
+    """
     near = _near(dataset)
-    lengths = sorted(len(text) for name in SPLITS for text in _texts(_rows(dataset, name)))
-    # The value at or below the percentile: of few rows, the longest must not move it.
-    limit = FAR_LONGER * lengths[int(0.99 * (len(lengths) - 1))]
+    limit, n_far_longer = _far_longer(dataset)
     return DataChecks(
-        n_leaked_test=len(_leaked(dataset, "test")),
-        n_leaked_validation=len(_leaked(dataset, "validation")),
+        n_leaked_test=_leaked(dataset, "test").n,
+        n_leaked_validation=_leaked(dataset, "validation").n,
         n_distinct=near.n_distinct,
         n_compared=near.n_compared,
         n_near_duplicates=len(near.texts),
         n_near_leaked_test=len(near.leaked["test"]),
         n_near_leaked_validation=len(near.leaked["validation"]),
-        n_far_longer=sum(length > limit for length in lengths),
+        n_far_longer=n_far_longer,
         far_longer_than=limit,
-        n_misencoded=len(_misencoded(dataset)),
+        n_misencoded=_misencoded(dataset).n,
         unseen_tags=_unseen_tags(dataset),
     )
 
@@ -83,7 +101,7 @@ def refuse_fatal(dataset: Dataset) -> None:
                 what = "test rows with the text of a training or validation row"
                 next_move = "Remove them from one of the two"
             case "near_leakage":
-                found = _near(dataset).leaked["test"]
+                found = _found(_near(dataset).leaked["test"])
                 what = "test texts nearly a training or validation text"
                 next_move = "Keep such rows together with group_column, or remove them"
             case "conflicts":
@@ -91,19 +109,23 @@ def refuse_fatal(dataset: Dataset) -> None:
                 what = "texts under more than one label"
                 next_move = "Decide on one label of each"
             case "near_duplicates":
-                found = _near(dataset).texts
+                found = _found(_near(dataset).texts)
                 what = "texts nearly the same as another"
                 next_move = "Remove all but one of those alike"
             case "encoding":
                 found = _misencoded(dataset)
                 what = "rows with what a wrong encoding leaves"
                 next_move = "Set encoding to the file's, or mend the texts"
-        if found:
-            examples = " and ".join(repr(text[:EXAMPLE_LETTERS]) for text in found[:EXAMPLES])
+        if found.n:
+            examples = " and ".join(repr(text[:EXAMPLE_LETTERS]) for text in found.examples)
             raise DataError(
-                f"{dataset.source.name}: {what}: {len(found):,}, such as {examples}. {next_move}; "
+                f"{dataset.source.name}: {what}: {found.n:,}, such as {examples}. {next_move}; "
                 f"or leave '{fatal}' out of data.fatal, which makes a warning of this error."
             )
+
+
+def _found(texts: Sequence[str]) -> _Found:
+    return _Found(len(texts), tuple(texts[:EXAMPLES]))
 
 
 def _rows(dataset: Dataset, split: str) -> Rows:
@@ -122,6 +144,14 @@ def _has_images(dataset: Dataset) -> bool:
     return bool(pa.types.is_binary(dataset.train.table.schema.field("text").type))
 
 
+def _ids(rows: Rows) -> npt.NDArray[np.bytes_]:
+    """The ids of all rows, 16 bytes each."""
+    import numpy as np
+
+    batches = [ids_of(batch.row_ids) for batch in rows.batches()]
+    return np.concatenate([np.zeros(0, "S16"), *batches])
+
+
 def _unseen_tags(dataset: Dataset) -> tuple[str, ...]:
     """Tags of words of the test split that no word of the training split has."""
     import pyarrow as pa
@@ -130,74 +160,146 @@ def _unseen_tags(dataset: Dataset) -> tuple[str, ...]:
     if not all(map(pa.types.is_list, types)):
         return ()
     tags = {
-        name: {tag for tags in _rows(dataset, name).targets for tag in tags}
+        name: {
+            tag for batch in _rows(dataset, name).batches() for row in batch.targets for tag in row
+        }
         for name in ("train", "test")
     }
     return tuple(sorted(tags["test"] - tags["train"]))
 
 
-def _leaked(dataset: Dataset, split: str) -> list[str]:
-    """Texts of the rows of `split` whose normalised text is in an earlier split too."""
-    earlier = {row_id for name in EARLIER[split] for row_id in _rows(dataset, name).row_ids}
-    rows = _rows(dataset, split)
-    return [
-        text for row_id, text in zip(rows.row_ids, _shown(rows), strict=True) if row_id in earlier
-    ]
+def _far_longer(dataset: Dataset) -> tuple[int, int]:
+    """The characters beyond which a text is far longer than nearly all, and how many are."""
+    import numpy as np
+
+    lengths = np.concatenate(
+        [
+            np.fromiter(map(len, _texts(batch)), np.int64, len(batch))
+            for name in SPLITS
+            for batch in _rows(dataset, name).batches()
+        ]
+    )
+    # The value at or below the percentile: of few rows, the longest must not move it.
+    place = int(0.99 * (len(lengths) - 1))
+    limit = FAR_LONGER * int(np.partition(lengths, place)[place])
+    return limit, int((lengths > limit).sum())
 
 
-def _shown(rows: Rows) -> list[str]:
-    """How an error shows each row: its text, or of an image its id, the start of its sha256."""
-    return [text or row_id for text, row_id in zip(_texts(rows), rows.row_ids, strict=True)]
+def _leaked(dataset: Dataset, split: str) -> _Found:
+    """The rows of `split` whose normalised text is in an earlier split too."""
+    import numpy as np
+
+    ids = _ids(_rows(dataset, split))
+    earlier = np.concatenate([_ids(_rows(dataset, name)) for name in EARLIER[split]])
+    (places,) = np.nonzero(np.isin(ids, earlier))
+    return _Found(len(places), _examples(_rows(dataset, split), places[:EXAMPLES]))
 
 
-def _conflicting(dataset: Dataset) -> list[str]:
-    if not dataset.labels:
-        return []
-    labels_of: dict[str, set[Any]] = defaultdict(set)
-    shown: dict[str, str] = {}
+def _examples(rows: Rows, places: npt.NDArray[np.int64]) -> tuple[str, ...]:
+    """How an error shows rows: by their texts, or images by ids, the start of their sha256."""
+    some = rows.take(places)
+    return tuple(text or row_id for text, row_id in zip(_texts(some), some.row_ids, strict=True))
+
+
+def _conflicting(dataset: Dataset) -> _Found:
+    """Texts with more than one target, where targets are labels."""
+    import numpy as np
+
+    if not dataset.n_conflicts:
+        return _Found(0, ())
+    ids, keys = [], []
+    for name in SPLITS:
+        for batch in _rows(dataset, name).batches():
+            ids.append(ids_of(batch.row_ids))
+            keys.append(np.fromiter(map(target_key, batch.targets), np.int64, len(batch)))
+    all_ids, all_keys = np.concatenate(ids), np.concatenate(keys)
+    _, first, places = np.unique(all_ids, return_index=True, return_inverse=True)
+    differs = np.bincount(places, all_keys != all_keys[first][places]) > 0
+    starts = np.sort(first[differs])
+    return _Found(len(starts), _shown_of_all(dataset, starts[:EXAMPLES]))
+
+
+def _shown_of_all(dataset: Dataset, places: npt.NDArray[np.int64]) -> tuple[str, ...]:
+    """Examples by their places in all rows, split after split."""
+    shown: list[str] = []
+    start = 0
     for name in SPLITS:
         rows = _rows(dataset, name)
-        for row_id, text, target in zip(rows.row_ids, _shown(rows), rows.targets, strict=True):
-            labels_of[row_id].add(tuple(target) if isinstance(target, list) else target)
-            shown.setdefault(row_id, text)
-    return [shown[row_id] for row_id, labels in labels_of.items() if len(labels) > 1]
+        mine = places[(places >= start) & (places < start + len(rows))] - start
+        shown += _examples(rows, mine)
+        start += len(rows)
+    return tuple(shown)
 
 
-def _misencoded(dataset: Dataset) -> list[str]:
-    return [
-        text
-        for name in SPLITS
-        for text in _texts(_rows(dataset, name))
-        if MISENCODED.search(text) is not None
-    ]
+def _misencoded(dataset: Dataset) -> _Found:
+    n, examples = 0, []
+    for name in SPLITS:
+        for batch in _rows(dataset, name).batches():
+            for text in _texts(batch):
+                if MISENCODED.search(text) is not None:
+                    n += 1
+                    if n <= EXAMPLES:
+                        examples.append(text)
+    return _Found(n, tuple(examples))
 
 
 def _near(dataset: Dataset) -> _Near:
-    texts: dict[str, str] = {}
-    splits: dict[str, set[str]] = defaultdict(set)
+    import numpy as np
+
+    ids = {name: distinct_of(_ids(_rows(dataset, name))) for name in SPLITS}
+    distinct = distinct_of(np.concatenate(list(ids.values())))
+    if _has_images(dataset):  # only equal ones are found, by their ids
+        return _Near(len(distinct), 0, [], {split: [] for split in EARLIER})
+    places = list(range(len(distinct)))  # sorted by id: no sample follows from the rows' order
+    if len(places) > MOST_COMPARED:
+        places = random.Random(SAMPLE_SEED).sample(places, MOST_COMPARED)  # noqa: S311
+    texts = _first_texts(dataset, distinct[places])
+    chosen = distinct[places][: len(texts)]
+    splits: list[set[str]] = [set() for _ in texts]
     for name in SPLITS:
-        rows = _rows(dataset, name)
-        for row_id, text in zip(rows.row_ids, _texts(rows), strict=True):
-            texts.setdefault(row_id, text)
-            splits[row_id].add(name)
-    # Of images, only equal ones are found: by their ids.
-    compared = (
-        [] if _has_images(dataset) else sorted(texts)
-    )  # so that the sample does not follow from the order of the rows
-    if len(compared) > MOST_COMPARED:
-        compared = random.Random(SAMPLE_SEED).sample(compared, MOST_COMPARED)  # noqa: S311
-    near, leaked = _alike(
-        [normalise(texts[one]) for one in compared], [splits[one] for one in compared]
-    )
+        for place in np.flatnonzero(np.isin(chosen, ids[name])).tolist():
+            splits[place].add(name)
+    near, leaked = _alike([normalise(text) for text in texts], splits)
     return _Near(
-        n_distinct=len(texts),
-        n_compared=len(compared),
-        texts=[texts[compared[place]] for place in sorted(near)],
+        n_distinct=len(distinct),
+        n_compared=len(texts),
+        texts=[texts[place] for place in sorted(near)],
         leaked={
-            split: [texts[compared[place]] for place in sorted(places)]
-            for split, places in leaked.items()
+            split: [texts[place] for place in sorted(places)] for split, places in leaked.items()
         },
     )
+
+
+def _first_texts(dataset: Dataset, chosen: npt.NDArray[np.bytes_]) -> list[str]:
+    """The text of each id, of its first row; of as many as have `MOST_CHARACTERS` together."""
+    import numpy as np
+
+    order = np.argsort(chosen)
+    ordered = chosen[order]
+    lengths = np.full(len(chosen), -1, np.int64)
+    for place, text in _met(dataset, ordered):
+        if lengths[order[place]] < 0:
+            lengths[order[place]] = len(text)
+    n = max(2, int((np.cumsum(lengths) <= MOST_CHARACTERS).sum()))
+    texts: dict[int, str] = {}
+    for place, text in _met(dataset, ordered):
+        if order[place] < n:
+            texts.setdefault(int(order[place]), text)
+    return [texts[place] for place in sorted(texts)]
+
+
+def _met(dataset: Dataset, ordered: npt.NDArray[np.bytes_]) -> Iterator[tuple[int, str]]:
+    """Every row whose id is among these sorted ones: its place there, and its text."""
+    import numpy as np
+
+    for name in SPLITS:
+        for batch in _rows(dataset, name).batches():
+            ids = ids_of(batch.row_ids)
+            places = np.minimum(np.searchsorted(ordered, ids), len(ordered) - 1)
+            (rows,) = np.nonzero(ordered[places] == ids)
+            if rows.size:
+                texts = _texts(batch.take(rows))
+                yield from zip(places[rows].tolist(), texts, strict=True)
 
 
 def _alike(

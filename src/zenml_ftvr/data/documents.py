@@ -18,23 +18,41 @@ FEWEST_FILES = 10
 """Files from which on each is in one split as a whole: with fewer, the fractions are far off."""
 
 
-def pieces_of(lines: Iterable[str]) -> Iterator[str]:
-    """Consecutive pieces of about `PIECE_CHARACTERS`, cut at line ends; a longer line is cut up."""
+def pieces_of(parts: Iterable[str]) -> Iterator[str]:
+    """Consecutive pieces of about `PIECE_CHARACTERS`, cut at line ends; a longer line is cut up.
+
+    `parts` are a text's, in order, cut anywhere: none needs to be a line.
+    """
     held: list[str] = []
     size = 0
-    for line in lines:
-        for start in range(0, len(line), PIECE_CHARACTERS):
-            part = line[start : start + PIECE_CHARACTERS]
-            held.append(part)
-            size += len(part)
-            if size >= PIECE_CHARACTERS:
-                text = "".join(held)
-                held, size = [], 0
-                if text.strip():
-                    yield text
+    for stretch in _stretches(parts):
+        held.append(stretch)
+        size += len(stretch)
+        if size >= PIECE_CHARACTERS:
+            text = "".join(held)
+            held, size = [], 0
+            if text.strip():
+                yield text
     text = "".join(held)
     if text.strip():
         yield text
+
+
+def _stretches(parts: Iterable[str]) -> Iterator[str]:
+    """Lines with their ends; of a longer one, `PIECE_CHARACTERS` at a time."""
+    held = ""
+    for part in parts:
+        *whole, held = (held + part).split("\n")
+        for line in whole:
+            yield from _cut(f"{line}\n")
+        *long, held = _cut(held) or [""]
+        yield from long
+    if held:
+        yield held
+
+
+def _cut(line: str) -> list[str]:
+    return [line[at : at + PIECE_CHARACTERS] for at in range(0, len(line), PIECE_CHARACTERS)]
 
 
 def splits_by_position(source: DataSource, n_pieces: Sequence[tuple[str, int]]) -> list[str]:

@@ -11,7 +11,15 @@ from zenml_ftvr.errors import DataError
 from zenml_ftvr.values import Task
 from zenml_ftvr.values.task import CausalLM, ImageClassification, TokenClassification
 
-__all__ = ["ROLES", "and_more", "as_list", "checked_inputs", "is_unicode", "refuse_unanswered"]
+__all__ = [
+    "ROLES",
+    "WrongTextError",
+    "as_list",
+    "checked_inputs",
+    "is_text",
+    "is_unicode",
+    "refuse_unanswered",
+]
 
 ROLES = ("system", "user", "assistant", "tool")
 """Who may speak in a conversation: the roles that chat templates know."""
@@ -33,12 +41,26 @@ def checked_inputs(task: Task, column: Column, called: str) -> list[Any]:
             return _texts(column, called)
 
 
+class WrongTextError(DataError):
+    """Rows of a batch without a text where one must be; the message names the first."""
+
+    def __init__(self, where: str, n: int, next_move: str) -> None:
+        self.where, self.n, self.next_move = where, n, next_move
+        more = f" (and so in {n - 1:,} more rows)" if n > 1 else ""
+        super().__init__(f"{where}{more}. {next_move}")
+
+    def with_more(self, n: int) -> WrongTextError:
+        """The same with wrong rows of later batches."""
+        return WrongTextError(self.where, self.n + n, self.next_move)
+
+
+def is_text(value: Any) -> bool:
+    """Whether a value is a text that says something and can be stored."""
+    return isinstance(value, str) and bool(value.strip()) and is_unicode(value)
+
+
 def _texts(column: Column, called: str) -> list[str]:
-    wrong = [
-        index
-        for index, value in enumerate(column.values)
-        if not isinstance(value, str) or not value.strip() or not is_unicode(value)
-    ]
+    wrong = [index for index, value in enumerate(column.values) if not is_text(value)]
     if wrong:
         first = column.values[wrong[0]]
         what = "is missing" if first is None else "is empty"
@@ -46,11 +68,12 @@ def _texts(column: Column, called: str) -> list[str]:
             what = f"is {first!r:.60}, which is no text"
         elif first is not None and not is_unicode(first):
             what = f"is {first!a:.60}, which holds half a surrogate pair"
-        raise DataError(
-            f"{column.place(wrong[0])}: '{called}' {what}"
-            f"{and_more(wrong)}. Remove such rows, or set text_column to another column."
+        raise WrongTextError(
+            f"{column.place(wrong[0])}: '{called}' {what}",
+            len(wrong),
+            "Remove such rows, or set text_column to another column.",
         )
-    return column.values
+    return list(column.values)
 
 
 def is_unicode(text: str) -> bool:
@@ -60,11 +83,6 @@ def is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def and_more(wrong: Sequence[int]) -> str:
-    """How many wrong rows there are besides the first."""
-    return f" (and so in {len(wrong) - 1:,} more rows)" if len(wrong) > 1 else ""
 
 
 def as_list(value: Any) -> list[Any] | None:

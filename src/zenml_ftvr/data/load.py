@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from zenml_ftvr.data.assign import splits_of
+from zenml_ftvr.data.assign import Placement
 from zenml_ftvr.data.checks import refuse_fatal
 from zenml_ftvr.data.corpora import CORPORA, read_corpus
 from zenml_ftvr.data.documents import splits_by_position
 from zenml_ftvr.data.files import COMPRESSIONS, files_of, format_of
 from zenml_ftvr.data.hub import read_hub
-from zenml_ftvr.data.image_folder import image_folder, images_in, is_image_folder
-from zenml_ftvr.data.inputs import checked_inputs, refuse_unanswered
+from zenml_ftvr.data.image_folder import ImageFolder, image_folder, images_in, is_image_folder
+from zenml_ftvr.data.inputs import WrongTextError, checked_inputs, is_text, refuse_unanswered
+from zenml_ftvr.data.intake import Intake
 from zenml_ftvr.data.memory import IN_MEMORY, InMemory, columns_in_memory
-from zenml_ftvr.data.read import Column, is_file_name, read_columns, read_pieces
-from zenml_ftvr.data.rows import Dataset, row_id_of, row_id_of_input
-from zenml_ftvr.data.split import make_dataset, split_of
+from zenml_ftvr.data.read import (
+    Batch,
+    Column,
+    batches_of,
+    is_file_name,
+    read_batches,
+    read_columns,
+    read_pieces,
+)
+from zenml_ftvr.data.rows import BATCH_ROWS, Dataset, row_id_of
+from zenml_ftvr.data.split import SPLITS, codes_of, divided, make_dataset, split_of
+from zenml_ftvr.data.spool import work_folder
 from zenml_ftvr.data.targets import checked_targets, has_targets
 from zenml_ftvr.errors import ConfigurationError, DataError
 from zenml_ftvr.values import DataSource, Task, TextClassification
@@ -32,6 +43,7 @@ __all__ = ["dataset_from", "load_dataset", "read_inputs", "read_texts", "refuse_
 
 SPLIT_FILES = {"validation_file": "validation", "test_file": "test"}
 """Settings that name a file with the rows of one split."""
+IMAGES_AT_A_TIME = 64  # of a photograph's few megabytes, some hundred megabytes together
 COLUMNS_OF_TEXT = (
     ".csv",
     ".tsv",
@@ -55,7 +67,7 @@ def load_dataset(source: DataSource, task: Task = TextClassification()) -> Datas
     if is_file_name(source.name):
         return _made_of(source, task, _read(source, task, source.name, _columns_of(source, task)))
     found = read_hub(source, _columns_of(source, task))
-    return _made_of(source, task, _Read(columns=found))
+    return _made_of(source, task, _Reading(batches=batches_of(found, rows_at_a_time(task))))
 
 
 def dataset_from(
@@ -71,16 +83,16 @@ def dataset_from(
     """
     named = dataclasses.replace(source or DataSource(name=IN_MEMORY), name=IN_MEMORY)
     found = columns_in_memory(IN_MEMORY, rows, _columns_of(named, task))
-    return _made_of(named, task, _Read(columns=found))
+    return _made_of(named, task, _Reading(batches=batches_of(found, rows_at_a_time(task))))
 
 
 def _of_corpus(source: DataSource, task: Task) -> Dataset:
     _refuse_splits_of_corpus(source)
-    texts, labels = read_corpus(source.name)
     match task:
         case TextClassification(target="single"):
-            return make_dataset(source, texts, labels)
+            return make_dataset(source, *read_corpus(source.name))
         case CausalLM(form="text"):
+            texts, _ = read_corpus(source.name)
             return make_dataset(source, texts, [None] * len(texts), task=task)
         case _:
             raise ConfigurationError(
@@ -109,16 +121,21 @@ def _columns_of(source: DataSource, task: Task) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Read:
-    """Columns as they were read, and what else their file says."""
+class _Reading:
+    """Batches as they are read, and what else their file says."""
 
-    columns: dict[str, Column]
-    splits: list[str] | None = None
-    """Where folders name them, or positions decide."""
+    batches: Generator[Batch]
+    splits: Callable[[], Sequence[str]] | None = None
+    """Of every row, once all have been read, where folders name them or positions decide."""
 
 
-def _read(source: DataSource, task: Task, name: str, columns: dict[str, str]) -> _Read:
-    """The columns of files, of text files, or of a folder of images."""
+def rows_at_a_time(task: Task) -> int:
+    """Rows of a batch: fewer where each may be an image of megabytes."""
+    return IMAGES_AT_A_TIME if isinstance(task, ImageClassification) else BATCH_ROWS
+
+
+def _read(source: DataSource, task: Task, name: str, columns: dict[str, str]) -> _Reading:
+    """The rows of files, of text files, or of a folder of images."""
     if isinstance(task, ImageClassification) and is_image_folder(name):
         return _read_image_folder(source, name, columns)
     if _is_running_text(task, name):
@@ -127,12 +144,14 @@ def _read(source: DataSource, task: Task, name: str, columns: dict[str, str]) ->
                 f"{name} is a text file, so that data.{more[0]} names nothing in it. Leave it out, "
                 f"or write the rows as JSONL."
             )
-        column, n_pieces = read_pieces(name, source.encoding)
-        main = name == source.name
-        splits = splits_by_position(source, n_pieces) if main else None
-        return _Read(columns={"text_column": column}, splits=splits)
+        counts: list[tuple[str, int]] = []
+        return _Reading(
+            batches=read_pieces(name, source.encoding, counts),
+            splits=lambda: splits_by_position(source, counts),
+        )
     _refuse_csv(task, name)
-    return _Read(columns=read_columns(name, columns, source.encoding))
+    batches = read_batches(name, columns, source.encoding, rows_at_a_time(task))
+    return _Reading(batches=batches)
 
 
 def _is_running_text(task: Task, name: str) -> bool:
@@ -153,7 +172,7 @@ def _refuse_csv(task: Task, name: str) -> None:
         )
 
 
-def _read_image_folder(source: DataSource, name: str, columns: dict[str, str]) -> _Read:
+def _read_image_folder(source: DataSource, name: str, columns: dict[str, str]) -> _Reading:
     if more := [setting for setting in SPLIT_COLUMNS if setting in columns]:
         raise DataError(
             f"{name} is a folder of images, so that data.{more[0]} names nothing in it. Leave it "
@@ -162,16 +181,23 @@ def _read_image_folder(source: DataSource, name: str, columns: dict[str, str]) -
     found = image_folder(name)
     if found.n_ignored:
         log.warning("%s: %d files are no images of a class, and left out.", name, found.n_ignored)
-    places = range(1, len(found.files) + 1)
-    files = list(enumerate(found.files))
-    last = [file.rpartition("/")[2] for file in found.files]
-    read = {
-        "text_column": Column(last, places, "", files),
-        "label_column": Column(list(found.labels), places, "", files),
-    }
-    if found.splits is None:
-        return _Read(columns=read)
-    return _Read(columns=read, splits=_completed(source, found.splits, found.files))
+    splits = found.splits
+    return _Reading(
+        batches=_batches_of_images(found),
+        splits=None if splits is None else lambda: _completed(source, splits, found.files),
+    )
+
+
+def _batches_of_images(found: ImageFolder) -> Generator[Batch]:
+    for start in range(0, len(found.files), IMAGES_AT_A_TIME):
+        files = found.files[start : start + IMAGES_AT_A_TIME]
+        labels = list(found.labels[start : start + IMAGES_AT_A_TIME])
+        places = range(start + 1, start + len(files) + 1)
+        last = [file.rpartition("/")[2] for file in files]
+        yield {
+            "text_column": Column(last, places, "", list(enumerate(files))),
+            "label_column": Column(labels, places, "", list(enumerate(files))),
+        }
 
 
 def _completed(source: DataSource, splits: Sequence[str], files: Sequence[str]) -> list[str]:
@@ -186,24 +212,51 @@ def _completed(source: DataSource, splits: Sequence[str], files: Sequence[str]) 
     ]
 
 
-def _made_of(source: DataSource, task: Task, found: _Read) -> Dataset:
-    inputs, targets = _checked_rows(source, task, found.columns)
-    splits = found.splits
-    if splits is None:
-        row_ids = [row_id_of_input(value) for value in inputs]
-        splits = splits_of(source, row_ids, found.columns)
-    columns = {
-        setting: column
-        for setting, column in _columns_of(source, task).items()
-        if setting not in SPLIT_COLUMNS
-    }
-    for setting, split in SPLIT_FILES.items():
-        file = getattr(source, setting)
-        if file is not None:
-            more = _checked_rows(source, task, _read(source, task, file, columns).columns)
-            inputs, targets = inputs + more[0], targets + more[1]
-            splits = splits + [split] * len(more[0])
-    return _allowed(make_dataset(source, inputs, targets, splits, task))
+def _made_of(source: DataSource, task: Task, reading: _Reading) -> Dataset:
+    """Take in the rows of the main file and of others, batch by batch, and split them."""
+    import numpy as np
+
+    placement = Placement(source)
+    with work_folder() as folder, Intake(task, folder) as intake:
+        for row_ids, columns in _taken_in(source, intake, reading):
+            if reading.splits is None:
+                placement.add(row_ids, columns)
+        main = placement.codes() if reading.splits is None else codes_of(reading.splits())
+        splits = [main]
+        columns_of_file = {
+            setting: column
+            for setting, column in _columns_of(source, task).items()
+            if setting not in SPLIT_COLUMNS
+        }
+        for setting, split in SPLIT_FILES.items():
+            file = getattr(source, setting)
+            if file is not None:
+                more = _read(source, task, file, columns_of_file)
+                n = sum(len(row_ids) for row_ids, _ in _taken_in(source, intake, more))
+                splits.append(np.full(n, SPLITS.index(split), np.uint8))
+        return _allowed(divided(source, intake, np.concatenate(splits), folder))
+
+
+def _taken_in(
+    source: DataSource, intake: Intake, reading: _Reading
+) -> Iterator[tuple[list[str], Batch]]:
+    """Check every batch and take it in: the ids of its rows, and its columns."""
+    with closing(reading.batches) as batches:
+        for columns in batches:
+            try:
+                inputs, targets = _checked_rows(source, intake.task, columns)
+            except WrongTextError as error:
+                raise _with_later(error, columns, batches) from None
+            yield intake.add(inputs, targets), columns
+
+
+def _with_later(error: WrongTextError, columns: Batch, batches: Generator[Batch]) -> WrongTextError:
+    """The same error, with the wrong rows of the rest of the file counted too."""
+    # Only texts raise it: which column, its own values tell.
+    setting = next(setting for setting, one in columns.items() if not all(map(is_text, one.values)))
+    return error.with_more(
+        sum(not is_text(value) for batch in batches for value in batch[setting].values)
+    )
 
 
 def _allowed(dataset: Dataset) -> Dataset:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeGuard
 
 from zenml_ftvr.data.read import Column, check_columns
@@ -64,52 +64,91 @@ def _columns(
         raise DataError(f"{name} holds no rows. Give a row a text.")
     places = range(1, len(rows) + 1)
     return {
-        setting: Column(values_of(rows, column, setting), places, "row", ((0, name),))
+        setting: Column(
+            _Values(len(rows), values_of(rows, column, setting)), places, "row", ((0, name),)
+        )
         for setting, column in columns.items()
     }
 
 
-def _of_pandas(rows: Any, column: str, setting: str) -> list[Any]:
+class _Values(Sequence[Any]):
+    """Values that become Python objects when they are asked for, so that few are at a time."""
+
+    def __init__(self, n: int, between: Callable[[int, int], list[Any]]) -> None:
+        self._n, self._between = n, between
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            start, stop, _ = place.indices(self._n)
+            return self._between(start, stop)
+        return self._between(place, place + 1)[0]
+
+
+Between = Callable[[int, int], list[Any]]
+"""Gives the values of rows from one place up to another."""
+
+
+def _of_pandas(rows: Any, column: str, setting: str) -> Between:
     found = rows[column]
     if found.ndim != 1:
         raise DataError(f"{IN_MEMORY}: column '{column}' is there twice. Rename one of them.")
-    missing = found.isna().tolist()
-    return [
-        None if lacks else _plain(value)
-        for value, lacks in zip(found.tolist(), missing, strict=True)
-    ]
+
+    def between(start: int, stop: int) -> list[Any]:
+        some = found.iloc[start:stop]
+        missing = some.isna().tolist()
+        return [
+            None if lacks else _plain(value)
+            for value, lacks in zip(some.tolist(), missing, strict=True)
+        ]
+
+    return between
 
 
-def _of_datasets(rows: Any, column: str, setting: str) -> list[Any]:
+def _of_datasets(rows: Any, column: str, setting: str) -> Between:
     import datasets
 
     feature = rows.features[column]
     if isinstance(feature, datasets.Image) and feature.decode:
         # The bytes as they are: what is decoded would be encoded again.
         rows = rows.cast_column(column, datasets.Image(decode=False))
-    values = list(rows[column])
-    if setting not in ("label_column", "split_column"):
-        return [_plain(value) for value in values]
-    if isinstance(feature, datasets.ClassLabel):
-        return [_name_of(feature, value) for value in values]
+    rows = rows.select_columns([column])
+    named = setting in ("label_column", "split_column")
     # Of lists of classes, such as tags, whichever way `datasets` writes their feature.
     inner = feature[0] if isinstance(feature, list) else getattr(feature, "feature", None)
-    if isinstance(inner, datasets.ClassLabel):
-        return [value and [_name_of(inner, one) for one in value] for value in values]
-    return [_plain(value) for value in values]
+
+    def between(start: int, stop: int) -> list[Any]:
+        values = rows[start:stop][column]
+        if named and isinstance(feature, datasets.ClassLabel):
+            return [_name_of(feature, value) for value in values]
+        if named and isinstance(inner, datasets.ClassLabel):
+            return [value and [_name_of(inner, one) for one in value] for value in values]
+        return [_plain(value) for value in values]
+
+    return between
 
 
 def _name_of(feature: Any, value: Any) -> Any:
     return None if value in (None, -1) else feature.int2str(value)
 
 
-def _of_arrow(rows: Any, column: str, setting: str) -> list[Any]:
-    values: list[Any] = rows.column(column).to_pylist()
-    return values
+def _of_arrow(rows: Any, column: str, setting: str) -> Between:
+    values = rows.column(column)
+
+    def between(start: int, stop: int) -> list[Any]:
+        some: list[Any] = values.slice(start, stop - start).to_pylist()
+        return some
+
+    return between
 
 
-def _of_mappings(rows: Any, column: str, setting: str) -> list[Any]:
-    return [_plain(row.get(column)) for row in rows]
+def _of_mappings(rows: Any, column: str, setting: str) -> Between:
+    def between(start: int, stop: int) -> list[Any]:
+        return [_plain(row.get(column)) for row in rows[start:stop]]
+
+    return between
 
 
 def _plain(value: Any) -> Any:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
-import io
+import itertools
 import json
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import itemgetter
@@ -24,19 +25,29 @@ from zenml_ftvr.data.files import (
     is_file_name,
     opened,
 )
+from zenml_ftvr.data.rows import BATCH_ROWS
 from zenml_ftvr.errors import DataError
 from zenml_ftvr.values.written import name_or_guess
 
 __all__ = [
     "SUFFIXES",
+    "Batch",
     "Column",
+    "batches_of",
     "check_columns",
     "column_names",
     "is_file_name",
+    "read_batches",
     "read_columns",
     "read_pieces",
 ]
 
+BATCH_CHARACTERS = 2**23
+"""Characters, bytes or items of lists that end a batch before it has its number of rows: with what
+Python adds, some tens of megabytes."""
+PIECES_AT_A_TIME = 128  # of running text, 10,000 characters each
+PARQUET_BYTES = 2**20  # of a column that are read at a time
+TEXT_BYTES = 2**20  # of running text, or of one whose lines its bytes do not show, at a time
 LONGEST_FIELD = 2**31 - 1  # characters: csv's own default, 131,072, is shorter than real texts
 
 
@@ -44,7 +55,7 @@ LONGEST_FIELD = 2**31 - 1  # characters: csv's own default, 131,072, is shorter 
 class Column:
     """Values of one column, and the place in its file of each."""
 
-    values: list[Any]
+    values: Sequence[Any]
     places: Sequence[int]
     place_name: str
     """What a place is called: `line`, `row` or `piece`; empty where a file is all of a row."""
@@ -56,65 +67,103 @@ class Column:
         file = self.file(index)
         return f"{file}, {self.place_name} {self.places[index]}" if self.place_name else file
 
+    def part(self, rows: slice) -> Column:
+        """Some of the rows, whose values are then a list."""
+        start = rows.start
+        files = [(max(0, first - start), file) for first, file in self.files if first < rows.stop]
+        # Of the files before `start`, the last is that of the first row.
+        before = sum(first <= start for first, _ in self.files)
+        files = files[max(0, before - 1) :]
+        return Column(list(self.values[rows]), self.places[rows], self.place_name, files)
+
     def file(self, index: int) -> str:
         """The file that a value is from."""
         _, file = self.files[bisect_right(self.files, index, key=itemgetter(0)) - 1]
         return file
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """The columns of one file."""
-
-    columns: dict[str, Column]
-    names: frozenset[str] | None
-    """Of all its columns; None where every row names its own, or there is none."""
-    n_rows: int
+Batch = dict[str, Column]
+"""Some rows of one file: the column that each setting names."""
 
 
-def read_columns(name: str, columns: dict[str, str], encoding: str) -> dict[str, Column]:
-    """The columns of a file, files or a URI; `columns` maps the setting's name to the column's.
+def read_batches(
+    name: str, columns: dict[str, str], encoding: str, n_rows: int = BATCH_ROWS
+) -> Generator[Batch]:
+    """The columns of a file, files or a URI, at most `n_rows` rows at a time.
 
-    Raises `DataError` for a missing file or column, undecodable bytes, and broken lines.
+    `columns` maps the setting's name to the column's. Raises `DataError` for a missing file or
+    column, undecodable bytes, and broken lines.
     """
     files = _files_of_one_format(name)
-    parts = [_read_file(file, columns, encoding) for file in files]
-    _check_equal_columns(files, parts)
-    if not any(part.n_rows for part in parts):
-        raise _no_rows(name)
-    if len(parts) == 1:
-        return parts[0].columns
-    starts, n_rows = [], 0
-    for file, part in zip(files, parts, strict=True):
-        starts.append((n_rows, file))
-        n_rows += part.n_rows
-    return {
-        setting: Column(
-            [value for part in parts for value in part.columns[setting].values],
-            [place for part in parts for place in part.columns[setting].places],
-            parts[0].columns[setting].place_name,
-            starts,
-        )
-        for setting in columns
-    }
-
-
-def read_pieces(name: str, encoding: str) -> tuple[Column, list[tuple[str, int]]]:
-    """The pieces that text files are cut into, and how many each of the files has."""
-    files = _files_of_one_format(name)
-    values: list[str] = []
-    places: list[int] = []
-    starts, counts = [], []
+    any_rows = False
+    first: tuple[str, frozenset[str]] | None = None
     for file in files:
-        starts.append((len(values), file))
         with opened(file) as stream:
-            pieces = list(pieces_of(_decoded(file, stream, encoding)))
-        values += pieces
-        places += range(1, len(pieces) + 1)
-        counts.append((file, len(pieces)))
-    if not values:
+            part = _read_file(file, stream, columns, encoding, n_rows)
+            for names, batch in part:
+                if names and first is None:
+                    first = file, names
+                if names and first is not None and names != first[1]:
+                    raise _other_columns(file, names, *first)
+                n = len(next(iter(batch.values())).values)
+                any_rows = any_rows or n > 0
+                if n:
+                    yield batch
+    if not any_rows:
         raise _no_rows(name)
-    return Column(values, places, "piece", starts), counts
+
+
+def read_columns(
+    name: str, columns: dict[str, str], encoding: str, most_rows: int | None = None
+) -> Batch:
+    """All rows of `read_batches` in one, or the first `most_rows` and what comes with them."""
+    batches, n_rows = [], 0
+    with contextlib.closing(read_batches(name, columns, encoding)) as reading:
+        for batch in reading:
+            batches.append(batch)
+            n_rows += len(next(iter(batch.values())).values)
+            if most_rows is not None and n_rows >= most_rows:
+                break
+    return {setting: _joined([batch[setting] for batch in batches]) for setting in columns}
+
+
+def _joined(columns: Sequence[Column]) -> Column:
+    starts: list[tuple[int, str]] = []
+    n_rows = 0
+    for column in columns:
+        file = column.file(0)
+        if not starts or starts[-1][1] != file:
+            starts.append((n_rows, file))
+        n_rows += len(column.values)
+    return Column(
+        [value for column in columns for value in column.values],
+        [place for column in columns for place in column.places],
+        columns[0].place_name,
+        starts,
+    )
+
+
+def read_pieces(name: str, encoding: str, counts: list[tuple[str, int]]) -> Generator[Batch]:
+    """The pieces that text files are cut into; `counts` gets how many each of the files has."""
+    for file in _files_of_one_format(name):
+        n_pieces = 0
+        with opened(file) as stream:
+            pieces = pieces_of(_decoded(file, stream, encoding).parts())
+            while some := list(itertools.islice(pieces, PIECES_AT_A_TIME)):
+                places = range(n_pieces + 1, n_pieces + len(some) + 1)
+                n_pieces += len(some)
+                yield {"text_column": Column(some, places, "piece", ((0, file),))}
+        counts.append((file, n_pieces))
+    if not any(n for _, n in counts):
+        raise _no_rows(name)
+
+
+def batches_of(columns: Mapping[str, Column], n_rows: int = BATCH_ROWS) -> Generator[Batch]:
+    """Columns that are at hand, at most `n_rows` rows at a time."""
+    n = len(next(iter(columns.values())).values)
+    for start in range(0, n, n_rows):
+        some = slice(start, start + n_rows)
+        yield {setting: column.part(some) for setting, column in columns.items()}
 
 
 def column_names(name: str, encoding: str) -> list[str]:
@@ -168,55 +217,94 @@ def _files_of_one_format(name: str) -> list[str]:
     return files
 
 
-def _check_equal_columns(files: list[str], parts: list[_Part]) -> None:
-    known = [(file, part.names) for file, part in zip(files, parts, strict=True) if part.names]
-    for file, names in known[1:]:
-        first, expected = known[0]
-        if names is not None and expected is not None and names != expected:
-            lacking = [f"lacks {name}" for name in sorted(expected - names)]
-            more = [f"has {name} besides" for name in sorted(names - expected)]
-            raise DataError(
-                f"{file} has other columns than {first}: it {', '.join(lacking + more)}. Files "
-                f"that are read together need the same columns."
+def _other_columns(
+    file: str, names: frozenset[str], first: str, expected: frozenset[str]
+) -> DataError:
+    lacking = [f"lacks {name}" for name in sorted(expected - names)]
+    more = [f"has {name} besides" for name in sorted(names - expected)]
+    return DataError(
+        f"{file} has other columns than {first}: it {', '.join(lacking + more)}. Files that are "
+        f"read together need the same columns."
+    )
+
+
+Named = tuple[frozenset[str] | None, Batch]
+"""Rows of a file, and the names of all its columns: None where every row names its own, or there
+are none."""
+
+
+def _read_file(
+    name: str, stream: IO[bytes], columns: dict[str, str], encoding: str, n_rows: int
+) -> Iterator[Named]:
+    format_ = format_of(name)
+    if format_ == "txt" and set(columns) != {"text_column"}:
+        raise _no_labels(name)
+    if format_ == "conll" and not set(columns) <= {"text_column", "label_column"}:
+        raise _no_more_columns(name, columns)
+    match format_:
+        case "parquet":
+            return _read_parquet(name, stream, columns, n_rows)
+        case "txt":
+            lines = _texts(_decoded(name, stream, encoding))
+            texts = ((line, {"text_column": text}) for line, text in lines)
+            return ((None, batch) for batch in _cut(name, columns, texts, n_rows))
+        case "conll":
+            found = sentences(name, _decoded(name, stream, encoding))
+            rows = (
+                (line, {"text_column": words, "label_column": tags}) for line, words, tags in found
             )
+            return ((None, batch) for batch in _cut(name, columns, rows, n_rows))
+        case _:
+            return _read_records(name, format_, _decoded(name, stream, encoding), columns, n_rows)
 
 
-def _read_file(name: str, columns: dict[str, str], encoding: str) -> _Part:
-    with opened(name) as stream:
-        format_ = format_of(name)
-        if format_ == "txt" and set(columns) != {"text_column"}:
-            raise _no_labels(name)
-        if format_ == "conll" and not set(columns) <= {"text_column", "label_column"}:
-            raise _no_more_columns(name, columns)
-        if format_ == "parquet":
-            return _read_parquet(name, stream, columns)
-        places: list[int] = []
-        found = {setting: Column([], places, "line", ((0, name),)) for setting in columns}
-        lines = _decoded(name, stream, encoding)
-        if format_ == "txt":
-            for line, text in _texts(lines):
-                places.append(line)
-                found["text_column"].values.append(text)
-            return _Part(found, None, len(places))
-        if format_ == "conll":
-            for line, words, tags in sentences(name, lines):
-                places.append(line)
-                for setting in columns:
-                    found[setting].values.append(words if setting == "text_column" else tags)
-            return _Part(found, None, len(places))
-        names: list[str] = []
-        for line, record in _records(name, format_, lines):
-            if not places:
-                names = list(record)
-                check_columns(name, names, columns)
-            places.append(line)
-            for setting, column in columns.items():
-                found[setting].values.append(record.get(column))
-    same = frozenset(names) if format_ != "jsonl" and names else None
-    return _Part(found, same, len(places))
+def _read_records(
+    name: str, format_: Format, lines: _LineDecoder, columns: dict[str, str], n_rows: int
+) -> Iterator[Named]:
+    records = _records(name, format_, lines)
+    first = next(records, None)
+    if first is None:
+        return
+    names = list(first[1])
+    check_columns(name, names, columns)
+    rows = (
+        (line, {setting: record.get(column) for setting, column in columns.items()})
+        for line, record in itertools.chain([first], records)
+    )
+    same = frozenset(names) if format_ != "jsonl" else None
+    for batch in _cut(name, columns, rows, n_rows):
+        yield same, batch
 
 
-def _decoded(name: str, stream: IO[bytes], encoding: str) -> IO[str]:
+def _cut(
+    name: str,
+    columns: dict[str, str],
+    rows: Iterable[tuple[int, Mapping[str, Any]]],
+    n_rows: int,
+) -> Iterator[Batch]:
+    """Batches of at most `n_rows` rows, or of fewer where their texts are long."""
+    values: dict[str, list[Any]] = {setting: [] for setting in columns}
+    places: list[int] = []
+    size = 0
+
+    def batch() -> Batch:
+        files = ((0, name),)
+        return {setting: Column(found, places, "line", files) for setting, found in values.items()}
+
+    for line, row in rows:
+        places.append(line)
+        for setting, found in values.items():
+            value = row[setting]
+            found.append(value)
+            size += len(value) if isinstance(value, str | list) else 0
+        if len(places) >= n_rows or size >= BATCH_CHARACTERS:
+            yield batch()
+            values, places, size = {setting: [] for setting in columns}, [], 0
+    if places:
+        yield batch()
+
+
+def _decoded(name: str, stream: IO[bytes], encoding: str) -> _LineDecoder:
     try:
         "".encode(encoding)
     except LookupError as error:
@@ -226,7 +314,7 @@ def _decoded(name: str, stream: IO[bytes], encoding: str) -> IO[str]:
     # A byte order mark is no part of the first column's name.
     exact = codecs.lookup(encoding).name
     exact = "utf-8-sig" if exact == "utf-8" else exact
-    return _LineDecoder(name, stream, exact)  # type: ignore[return-value]
+    return _LineDecoder(name, stream, exact)
 
 
 class _LineDecoder:
@@ -239,7 +327,7 @@ class _LineDecoder:
 
     def __iter__(self) -> Iterator[str]:
         if self._wide:  # lines cannot be cut at the byte 0x0a
-            yield from io.StringIO(self._all_decoded(), newline="")
+            yield from _lines_of(self.parts())
             return
         for number, line in enumerate(self._stream, start=1):
             try:
@@ -249,22 +337,46 @@ class _LineDecoder:
                 what = f"byte 0x{error.object[error.start]:02x} at position {error.start}"
                 raise self._undecodable(number, what) from error
 
-    def _all_decoded(self) -> str:
-        content = self._stream.read()
-        try:
-            # Unlike `bytes.decode`, it refuses utf-16 without a byte order mark.
-            text = codecs.getincrementaldecoder(self._encoding)().decode(content, final=True)
-        except UnicodeError as error:
-            start = error.start if isinstance(error, UnicodeDecodeError) else 0
-            before = content[:start].decode(self._encoding)
-            raise self._undecodable(before.count("\n") + 1, "the text") from error
-        return text.removeprefix("\ufeff")
+    def parts(self) -> Iterator[str]:
+        """The text, a part at a time, cut anywhere."""
+        # Unlike `bytes.decode`, it refuses utf-16 without a byte order mark.
+        decoder = codecs.getincrementaldecoder(self._encoding)()
+        line, at_start = 1, True
+        while True:
+            content = self._stream.read(TEXT_BYTES)
+            state = decoder.getstate()
+            try:
+                text = decoder.decode(content, final=not content)
+            except UnicodeError as error:
+                start = error.start if isinstance(error, UnicodeDecodeError) else 0
+                decoder.setstate(state)
+                before = decoder.decode(content[: max(0, start - len(state[0]))])
+                what = "the text"
+                if isinstance(error, UnicodeDecodeError) and not self._wide:
+                    what = f"byte 0x{error.object[start]:02x}"
+                raise self._undecodable(line + before.count("\n"), what) from error
+            yield text.removeprefix("\ufeff") if at_start else text
+            at_start = at_start and not text
+            line += text.count("\n")
+            if not content:
+                return
 
     def _undecodable(self, line: int, what: str) -> DataError:
         return DataError(
             f"{self._name}, line {line}: {what} is not {self._encoding.removesuffix('-sig')}. Set "
             f"data.encoding to the file's, perhaps latin-1 or cp1252."
         )
+
+
+def _lines_of(parts: Iterable[str]) -> Iterator[str]:
+    """Lines with their ends, of text that comes in parts."""
+    held = ""
+    for part in parts:
+        *whole, held = (held + part).split("\n")
+        for line in whole:
+            yield f"{line}\n"
+    if held:
+        yield held
 
 
 def _texts(lines: Any) -> Iterator[tuple[int, str]]:
@@ -329,20 +441,42 @@ def _records_jsonl(name: str, lines: Any) -> Iterator[tuple[int, dict[str, Any]]
         yield number, record
 
 
-def _read_parquet(name: str, stream: Any, columns: dict[str, str]) -> _Part:
+def _read_parquet(name: str, stream: Any, columns: dict[str, str], n_rows: int) -> Iterator[Named]:
     import pyarrow.parquet as pq
 
     with _parquet_faults(name):
-        file = pq.ParquetFile(stream)
+        # Not a whole column at once, which its row group may hold very many rows of.
+        file = pq.ParquetFile(stream, buffer_size=PARQUET_BYTES, pre_buffer=False)
         names = list(file.schema_arrow.names)
         check_columns(name, names, columns)
-        table = file.read(columns=list(columns.values()))
-    places = range(1, table.num_rows + 1)
-    found = {
-        setting: Column(table.column(column).to_pylist(), places, "row", ((0, name),))
-        for setting, column in columns.items()
-    }
-    return _Part(found, frozenset(names), table.num_rows)
+        row_bytes = _bytes_of(file.metadata) / max(1, file.metadata.num_rows)
+        some = max(1, min(n_rows, int(BATCH_CHARACTERS / max(1.0, row_bytes))))
+        reading = file.iter_batches(batch_size=some, columns=list(columns.values()))
+    same = frozenset(names)
+    start = 0
+    while True:
+        with _parquet_faults(name):
+            found = next(reading, None)
+            if found is None:
+                break
+            values = {
+                setting: found.column(column).to_pylist() for setting, column in columns.items()
+            }
+        places = range(start + 1, start + found.num_rows + 1)
+        start += found.num_rows
+        yield (
+            same,
+            {setting: Column(one, places, "row", ((0, name),)) for setting, one in values.items()},
+        )
+    if not start:
+        files = ((0, name),)
+        yield same, {setting: Column([], [], "row", files) for setting in columns}
+
+
+def _bytes_of(metadata: Any) -> int:
+    """Bytes of all rows, decompressed."""
+    groups = (metadata.row_group(place) for place in range(metadata.num_row_groups))
+    return sum(int(group.total_byte_size) for group in groups)
 
 
 @contextmanager

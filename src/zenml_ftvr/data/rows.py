@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, assert_never
 
 from zenml_ftvr.values import DataSource, Task, TextClassification
@@ -15,6 +14,7 @@ from zenml_ftvr.values.task import CausalLM, ImageClassification, Seq2Seq, Token
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     import numpy as np
     import numpy.typing as npt
@@ -23,12 +23,17 @@ __all__ = [
     "BATCH_ROWS",
     "Dataset",
     "Rows",
+    "digests_of",
+    "distinct_of",
     "fingerprint_of",
+    "ids_of",
     "make_rows",
     "normalise",
     "row_id_of",
     "row_id_of_input",
+    "rows_in",
     "schema_of",
+    "sha256_of_sorted",
     "text_of",
 ]
 
@@ -40,7 +45,7 @@ def normalise(text: str) -> str:
     """What makes two texts the same: NFKC, case folded, runs of white space made one."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     # Once more: folding takes some letters apart, but not the same letters in capitals.
-    return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", folded)).strip()
+    return " ".join(unicodedata.normalize("NFKC", folded).split())
 
 
 def row_id_of(text: str) -> str:
@@ -92,9 +97,18 @@ class Rows:
     | causal-lm, chat | list of structs of role and content | null |
     | seq2seq | string | string |
     | image-classification | binary: the bytes of a PNG, JPEG, ... file | string |
+
+    Many rows are in a file, which the table maps into memory.
     """
 
     table: Any
+    reader: Any = field(default=None, compare=False, repr=False)
+    """Reads the same file batch by batch, where there is one. What is mapped stays in memory once
+    looked at, as long as the system has room; what is read leaves it."""
+
+    def __reduce__(self) -> tuple[type[Rows], tuple[Any]]:
+        """Another process gets a copy of the rows: it has no such file."""
+        return Rows, (self.table,)
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -125,19 +139,51 @@ class Rows:
         return self._column("row_id")
 
     def take(self, indices: Sequence[int] | npt.NDArray[np.int64]) -> Rows:
-        """The rows at `indices`, in that order."""
+        """The rows at `indices`, in that order; at most 2 GB of text unless they ascend."""
+        import numpy as np
         import pyarrow as pa
 
-        return Rows(self.table.take(pa.array(indices, type=pa.int64())))
+        # Batch by batch: of many, Arrow would make one first, which 2 GB of strings do not go into.
+        places = np.asarray(indices, np.int64)
+        order = np.argsort(places, kind="stable")
+        places = places[order]
+        batches = [batch for batch in self.table.to_batches() if batch.num_rows]
+        ends = np.cumsum([batch.num_rows for batch in batches], dtype=np.int64)
+        cuts = np.searchsorted(places, ends)
+        parts = [
+            batch.take(pa.array(places[start:stop] - (end - batch.num_rows)))
+            for batch, start, stop, end in zip(batches, [0, *cuts], cuts, ends, strict=False)
+            if stop > start
+        ]
+        found = pa.Table.from_batches(parts, self.table.schema)
+        if (np.diff(order) < 0).any():
+            found = found.combine_chunks().take(pa.array(np.argsort(order, kind="stable")))
+        return Rows(found)
 
     def batches(self, size: int = BATCH_ROWS) -> Iterator[Rows]:
-        """These rows, at most `size` at a time, without a copy."""
-        for start in range(0, len(self), size):
-            yield Rows(self.table.slice(start, size))
+        """These rows in order, at most `size` at a time."""
+        import pyarrow as pa
+
+        tables: Iterator[Any] = iter([self.table])
+        if self.reader is not None:
+            batches = (self.reader.get_batch(n) for n in range(self.reader.num_record_batches))
+            tables = (pa.Table.from_batches([batch]) for batch in batches)
+        for table in tables:
+            for batch in table.to_batches(max_chunksize=size):
+                if batch.num_rows:
+                    yield Rows(pa.Table.from_batches([batch]))
 
     def _column(self, name: str) -> list[Any]:
         values: list[Any] = self.table.column(name).to_pylist()
         return values
+
+
+def rows_in(file: Path) -> Rows:
+    """The rows of an Arrow IPC file, mapped into memory; it may be deleted while they are used."""
+    import pyarrow as pa
+
+    table = pa.ipc.open_file(pa.memory_map(str(file), "rb")).read_all()
+    return Rows(table, pa.ipc.open_file(pa.OSFile(str(file), "rb")))
 
 
 def schema_of(task: Task) -> Any:
@@ -202,13 +248,43 @@ class Dataset:
 
 def fingerprint_of(splits: Iterable[tuple[str, Rows]]) -> str:
     """sha256 over split, id, input and target of every row, in sorted order."""
-    lines = sorted(
-        _digest(name, *row)
-        for name, rows in splits
-        for batch in rows.batches()
-        for row in zip(batch.row_ids, batch.inputs, batch.targets, strict=True)
-    )
-    return hashlib.sha256(b"".join(lines)).hexdigest()
+    digests = bytearray()
+    for name, rows in splits:
+        for batch in rows.batches():
+            digests += digests_of(name, batch)
+    return sha256_of_sorted(digests)
+
+
+def digests_of(split: str, rows: Rows) -> bytes:
+    """The sha256 of every row of a split, one after the other."""
+    columns = zip(rows.row_ids, rows.inputs, rows.targets, strict=True)
+    return b"".join(_digest(split, *row) for row in columns)
+
+
+def sha256_of_sorted(digests: bytearray) -> str:
+    """One sha256 over many, whatever their order; they are sorted in place, 32 bytes a row."""
+    import numpy as np
+
+    ordered = np.frombuffer(digests, dtype="S32")
+    ordered.sort()
+    return hashlib.sha256(digests).hexdigest()
+
+
+def ids_of(row_ids: Sequence[str]) -> npt.NDArray[np.bytes_]:
+    """Row ids as an array of 16 bytes each."""
+    import numpy as np
+
+    return np.frombuffer(bytes.fromhex("".join(row_ids)), dtype="S16")
+
+
+def distinct_of(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The distinct values, sorted; `numpy.unique` would build a hash table of them, far larger."""
+    import numpy as np
+
+    ordered = np.sort(values)
+    first = np.ones(len(ordered), bool)
+    first[1:] = ordered[1:] != ordered[:-1]
+    return ordered[first]
 
 
 def _digest(split: str, row_id: str, value: Any, target: Any) -> bytes:

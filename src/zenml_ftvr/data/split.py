@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from zenml_ftvr.data.rows import Dataset, Rows, fingerprint_of, make_rows, row_id_of_input
+from zenml_ftvr.data.intake import Facts, Intake
+from zenml_ftvr.data.rows import (
+    BATCH_ROWS,
+    Dataset,
+    Rows,
+    digests_of,
+    distinct_of,
+    schema_of,
+    sha256_of_sorted,
+)
+from zenml_ftvr.data.spool import Spool, work_folder
 from zenml_ftvr.errors import DataError
 from zenml_ftvr.values import DataSource, Task, TextClassification
 from zenml_ftvr.values.task import ImageClassification, TokenClassification
 
-__all__ = ["SPLITS", "SPLIT_NAMES", "make_dataset", "split_at", "split_of"]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = [
+    "SPLITS",
+    "SPLIT_NAMES",
+    "codes_by_hash",
+    "codes_of",
+    "divided",
+    "make_dataset",
+    "split_at",
+    "split_of",
+]
 
 SPLITS = ("train", "validation", "test")
 SPLIT_NAMES = {
@@ -45,23 +70,20 @@ def split_at(place: float, validation_fraction: float, test_fraction: float) -> 
     return "validation" if place < test_fraction + validation_fraction else "train"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Table:
-    """Checked rows, column by column."""
+def codes_by_hash(
+    row_ids: Sequence[str], validation_fraction: float, test_fraction: float
+) -> npt.NDArray[np.uint8]:
+    """The place in `SPLITS` of each row's split, by its id."""
+    names = [split_of(row_id, validation_fraction, test_fraction) for row_id in row_ids]
+    return codes_of(names)
 
-    row_ids: Sequence[str]
-    inputs: Sequence[Any]
-    targets: Sequence[Any]
-    splits: Sequence[str]
 
-    def of_split(self, name: str, kept: Sequence[int], task: Task) -> Rows:
-        mine = [index for index in kept if self.splits[index] == name]
-        return make_rows(
-            [self.row_ids[index] for index in mine],
-            [self.inputs[index] for index in mine],
-            [self.targets[index] for index in mine],
-            task,
-        )
+def codes_of(names: Sequence[str]) -> npt.NDArray[np.uint8]:
+    """The place in `SPLITS` of each name of a split."""
+    import numpy as np
+
+    place = {name: code for code, name in enumerate(SPLITS)}
+    return np.array([place[name] for name in names], np.uint8)
 
 
 def make_dataset(
@@ -76,78 +98,151 @@ def make_dataset(
     Raises `DataError` for what nothing can be learnt from. With `rare_labels: drop`, rows of a rare
     class are left out; of sets of labels, a rare label is left out of them and the rows stay.
     """
-    row_ids = [row_id_of_input(value) for value in inputs]
-    _check_variety(task, row_ids, targets)
-    if splits is None:
-        splits = [
-            split_of(row_id, source.validation_fraction, source.test_fraction) for row_id in row_ids
-        ]
-    table = _Table(row_ids=row_ids, inputs=inputs, targets=targets, splits=splits)
-    match task:
-        case TextClassification(target="single") | ImageClassification():
-            table, kept, n_dropped = _without_rare_classes(source, task, table)
-            labels = tuple(sorted({targets[index] for index in kept}))
-        case TextClassification(target="multi"):
-            table, n_dropped = _without_rare_labels(source, task, table)
-            kept = list(range(len(inputs)))
-            labels = tuple(sorted({label for found in table.targets for label in found}))
-        case TokenClassification():
-            kept, n_dropped = list(range(len(inputs))), 0
-            labels = tuple(sorted({tag for tags in targets for tag in tags}))
-        case _:
-            kept, n_dropped, labels = list(range(len(inputs))), 0, ()
-    _check_sizes(table)
-    rows = {name: table.of_split(name, kept, task) for name in SPLITS}
+    fractions = source.validation_fraction, source.test_fraction
+    codes = []
+    with work_folder() as folder, Intake(task, folder) as intake:
+        for start in range(0, len(inputs), BATCH_ROWS):
+            some = slice(start, start + BATCH_ROWS)
+            row_ids = intake.add(inputs[some], targets[some])
+            codes.append(
+                codes_by_hash(row_ids, *fractions) if splits is None else codes_of(splits[some])
+            )
+        return divided(source, intake, _joined(codes), folder)
+
+
+def _joined(codes: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
+    import numpy as np
+
+    return np.concatenate([np.zeros(0, np.uint8), *codes])
+
+
+def divided(
+    source: DataSource, intake: Intake, splits: npt.NDArray[np.uint8], folder: Path
+) -> Dataset:
+    """The data set of the rows that were taken in, given each one's place in `SPLITS`.
+
+    Many rows are in files in `folder`, and memory-mapped: it may be removed once this has returned.
+    """
+    judged = _judged(source, intake.task, intake.facts(), splits)
+    rows, fingerprint = _written(intake, splits, judged, folder)
     return Dataset(
         source=source,
         **rows,
+        labels=judged.labels,
+        fingerprint=fingerprint,
+        n_duplicates=judged.n_duplicates,
+        n_conflicts=judged.n_conflicts,
+        n_dropped=judged.n_dropped,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """What the ids, labels and splits of all rows come to."""
+
+    labels: tuple[str, ...]
+    rare: frozenset[str]
+    kept: npt.NDArray[np.bool_]
+    """Whether each row stays in the data set."""
+    n_duplicates: int
+    n_conflicts: int
+    n_dropped: int
+
+
+def _judged(source: DataSource, task: Task, facts: Facts, splits: npt.NDArray[np.uint8]) -> _Judged:
+    import numpy as np
+
+    _check_variety(task, facts)
+    # From here on a row's id is its place among the distinct ones.
+    places = np.unique(facts.ids, return_inverse=True)[1]
+    rare = _rare_labels(facts, places, splits)
+    if rare and source.rare_labels == "error":
+        raise DataError(_rare_message(rare, _things(task)))
+    code_of = {label: code for code, label in enumerate(facts.names)}
+    dropped = np.isin(facts.codes, [code_of[label] for label in rare])
+    kept = np.ones(len(splits), bool)
+    if facts.counts is None and facts.codes.size:
+        kept = ~dropped
+    n_dropped = int((~kept).sum()) if facts.counts is None else _n_owners(facts.counts, dropped)
+    labels = tuple(sorted(set(facts.names).difference(rare)))
+    _check_what_is_left(task, labels, rare)
+    _check_sizes(places[kept], splits[kept])
+    return _Judged(
         labels=labels,
-        fingerprint=fingerprint_of(rows.items()),
-        n_duplicates=len(kept) - len({row_ids[index] for index in kept}),
-        n_conflicts=_n_conflicts(table, kept) if labels else 0,
+        rare=frozenset(rare),
+        kept=kept,
+        n_duplicates=int(kept.sum()) - len(distinct_of(places[kept])),
+        n_conflicts=_n_conflicts(places[kept], facts.keys[kept]) if labels else 0,
         n_dropped=n_dropped,
     )
 
 
-def _without_rare_classes(
-    source: DataSource, task: Task, table: _Table
-) -> tuple[_Table, list[int], int]:
-    things = "images" if isinstance(task, ImageClassification) else "texts"
-    rare = _rare_labels(zip(table.row_ids, table.targets, table.splits, strict=True))
-    if rare and source.rare_labels == "error":
-        raise DataError(_rare_message(rare, things))
-    kept = [index for index, label in enumerate(table.targets) if label not in rare]
-    if len({table.targets[index] for index in kept}) < 2:
-        raise DataError(
-            f"{_rare_message(rare, things)} Without them fewer than two classes are left."
-        )
-    return table, kept, len(table.targets) - len(kept)
+def _things(task: Task) -> str:
+    return "images" if isinstance(task, ImageClassification) else "texts"
 
 
-def _without_rare_labels(source: DataSource, task: Task, table: _Table) -> tuple[_Table, int]:
-    rare = _rare_labels(
-        (row_id, label, split)
-        for row_id, labels, split in zip(table.row_ids, table.targets, table.splits, strict=True)
-        for label in labels
-    )
+def _n_owners(counts: npt.NDArray[np.int32], dropped: npt.NDArray[np.bool_]) -> int:
+    """How many rows lose a label, given how many each has, and which of all are dropped."""
+    import numpy as np
+
+    owners = np.repeat(np.arange(len(counts)), counts)
+    return len(distinct_of(owners[dropped]))
+
+
+def _written(
+    intake: Intake,
+    splits: npt.NDArray[np.uint8],
+    judged: _Judged,
+    folder: Path,
+) -> tuple[dict[str, Rows], str]:
+    """The rows of each split, without what is rare, and the fingerprint of all."""
+    import pyarrow as pa
+
+    schema = schema_of(intake.task)
+    digests = bytearray()
+    with contextlib.ExitStack() as stack:
+        spools = {
+            name: stack.enter_context(Spool(schema, folder / f"{name}.arrow")) for name in SPLITS
+        }
+        start = 0
+        for table in intake.tables():
+            stop = start + len(table)
+            for code, (name, spool) in enumerate(spools.items()):
+                mine = (splits[start:stop] == code) & judged.kept[start:stop]
+                part = table.filter(pa.array(mine))
+                if judged.rare and pa.types.is_list(schema.field("label").type):
+                    part = _without_labels(part, judged.rare)
+                spool.write(part)
+                digests += digests_of(name, Rows(part))
+            start = stop
+        rows = {name: spool.rows() for name, spool in spools.items()}
+    return rows, sha256_of_sorted(digests)
+
+
+def _without_labels(table: Any, rare: frozenset[str]) -> Any:
+    import pyarrow as pa
+
+    targets = [
+        [label for label in labels if label not in rare]
+        for labels in table.column("label").to_pylist()
+    ]
+    return table.set_column(2, table.schema.field(2), pa.array(targets, table.schema.field(2).type))
+
+
+def _check_what_is_left(task: Task, labels: Sequence[str], rare: dict[str, Counter[str]]) -> None:
     if not rare:
-        return table, 0
-    if source.rare_labels == "error":
-        raise DataError(_rare_message(rare, "texts"))
-    targets = [[label for label in labels if label not in rare] for labels in table.targets]
-    if not any(targets):
-        raise DataError(f"{_rare_message(rare, 'texts')} Without them no label is left.")
-    n_changed = sum(
-        len(now) < len(before) for now, before in zip(targets, table.targets, strict=True)
-    )
-    shorter = _Table(
-        row_ids=table.row_ids, inputs=table.inputs, targets=targets, splits=table.splits
-    )
-    return shorter, n_changed
+        return
+    multi = isinstance(task, TextClassification) and task.target == "multi"
+    if len(labels) < (1 if multi else 2):
+        left = "no label is left" if multi else "fewer than two classes are left"
+        raise DataError(f"{_rare_message(rare, _things(task))} Without them {left}.")
 
 
-def _check_sizes(table: _Table) -> None:
-    distinct = Counter(split for _, split in set(zip(table.row_ids, table.splits, strict=True)))
+def _check_sizes(places: npt.NDArray[np.int64], splits: npt.NDArray[np.uint8]) -> None:
+    import numpy as np
+
+    found = distinct_of(places * len(SPLITS) + splits) % len(SPLITS)
+    distinct = dict(zip(SPLITS, np.bincount(found, minlength=len(SPLITS)).tolist(), strict=True))
     for name, least in LEAST.items():
         if distinct[name] < least:
             shown = ", ".join(f"{distinct[one]:,} {one}" for one in SPLITS)
@@ -158,51 +253,56 @@ def _check_sizes(table: _Table) -> None:
             )
 
 
-def _n_conflicts(table: _Table, kept: Sequence[int]) -> int:
-    targets_of: dict[str, set[Any]] = defaultdict(set)
-    for index in kept:
-        target = table.targets[index]
-        targets_of[table.row_ids[index]].add(tuple(target) if isinstance(target, list) else target)
-    return sum(len(found) > 1 for found in targets_of.values())
+def _n_conflicts(places: npt.NDArray[np.int64], keys: npt.NDArray[np.integer[Any]]) -> int:
+    """Distinct inputs that have more than one target."""
+    import numpy as np
+
+    order = np.lexsort((keys, places))
+    places, keys = places[order], keys[order]
+    same_input = places[1:] == places[:-1]
+    return len(distinct_of(places[1:][same_input & (keys[1:] != keys[:-1])]))
 
 
-def _check_variety(task: Task, row_ids: Sequence[str], targets: Sequence[Any]) -> None:
-    if len(set(row_ids)) == 1:
-        thing = "image" if isinstance(task, ImageClassification) else "text"
+def _check_variety(task: Task, facts: Facts) -> None:
+    if (facts.ids == facts.ids[0]).all():
         raise DataError(
-            f"all {len(row_ids):,} rows have the same {thing}. Check that text_column names the "
-            f"column that differs."
+            f"all {len(facts.ids):,} rows have the same {_things(task)[:-1]}. Check that "
+            f"text_column names the column that differs."
         )
-    if isinstance(task, TextClassification | ImageClassification) and all(
-        target == targets[0] for target in targets
-    ):
+    if isinstance(task, TextClassification | ImageClassification) and not facts.targets_differ:
         shown = {"single": "label", "multi": "labels", "regression": "number"}
         called = shown[task.target] if isinstance(task, TextClassification) else "label"
         raise DataError(
-            f"every row has the {called} '{targets[0]!s:.60}': there is nothing to tell apart. "
-            f"Check that label_column names the right column."
+            f"every row has the {called} '{facts.first_target!s:.60}': there is nothing to tell "
+            f"apart. Check that label_column names the right column."
         )
-    if isinstance(task, TokenClassification):
-        tags = {tag for tags in targets for tag in tags}
-        if len(tags) == 1:
-            raise DataError(
-                f"every word has the tag '{tags.pop():.60}': there is nothing to tell apart. Check "
-                f"that label_column names the right column."
-            )
+    if isinstance(task, TokenClassification) and len(facts.names) == 1:
+        raise DataError(
+            f"every word has the tag '{facts.names[0]:.60}': there is nothing to tell apart. Check "
+            f"that label_column names the right column."
+        )
 
 
-def _rare_labels(found: Iterable[tuple[str, str, str]]) -> dict[str, Counter[str]]:
-    """Labels that some split has too little of, each with its distinct inputs by split.
+def _rare_labels(
+    facts: Facts, places: npt.NDArray[np.int64], splits: npt.NDArray[np.uint8]
+) -> dict[str, Counter[str]]:
+    """Labels that some split has too little of, each with its distinct inputs by split."""
+    import numpy as np
 
-    `found` holds the row id, the label and the split of each.
-    """
-    distinct: dict[str, Counter[str]] = defaultdict(Counter)
-    for _, label, split in set(found):
-        distinct[label][split] += 1
+    if not facts.codes.size:
+        return {}
+    n_labels = len(facts.names)
+    if facts.counts is not None:
+        places, splits = np.repeat(places, facts.counts), np.repeat(splits, facts.counts)
+    of_label = facts.codes.astype(np.int64) * len(SPLITS) + splits
+    distinct = distinct_of(places * (n_labels * len(SPLITS)) + of_label)
+    counts = np.bincount(
+        distinct % (n_labels * len(SPLITS)), minlength=n_labels * len(SPLITS)
+    ).reshape(n_labels, len(SPLITS))
+    least = np.array([LEAST[name] for name in SPLITS])
     return {
-        label: counts
-        for label, counts in distinct.items()
-        if any(counts[split] < least for split, least in LEAST.items())
+        facts.names[code]: Counter(dict(zip(SPLITS, counts[code].tolist(), strict=True)))
+        for code in np.flatnonzero((counts < least).any(axis=1)).tolist()
     }
 
 

@@ -7,8 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from zenml_ftvr.data.rows import Dataset, Rows, fingerprint_of
+from zenml_ftvr.data.rows import Dataset, Rows, digests_of, rows_in, sha256_of_sorted
 from zenml_ftvr.data.split import SPLITS
+from zenml_ftvr.data.spool import rows_of_bytes
 from zenml_ftvr.errors import DataError
 from zenml_ftvr.values import DataSource
 
@@ -28,7 +29,8 @@ def write_dataset(dataset: Dataset, folder: Path) -> None:
         rows: Rows = getattr(dataset, name)
         path = str(folder / f"{name}.arrow")
         with pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, rows.table.schema) as writer:
-            writer.write_table(rows.table)
+            for batch in rows.batches(rows_of_bytes(rows.table)):
+                writer.write_table(batch.table)
     record = {
         "schema_version": SCHEMA_VERSION,
         "source": dataclasses.asdict(dataset.source),
@@ -60,12 +62,14 @@ def read_dataset(folder: Path) -> Dataset:
                 f"{path} has schema version {record['schema_version']}; this version of "
                 f"zenml-ftvr reads up to {SCHEMA_VERSION}. Upgrade zenml-ftvr."
             )
+        digests = bytearray()
         splits = {}
         for name in SPLITS:
-            source = pa.memory_map(str(folder / f"{name}.arrow"), "rb")
-            table = pa.ipc.open_file(source).read_all()
-            table.validate(full=True)
-            splits[name] = Rows(table)
+            rows = rows_in(folder / f"{name}.arrow")
+            for batch in rows.batches():
+                batch.table.validate(full=True)
+                digests += digests_of(name, batch)
+            splits[name] = rows
         dataset = Dataset(
             source=_source_of(record["source"]),
             **splits,
@@ -81,7 +85,7 @@ def read_dataset(folder: Path) -> Dataset:
             f"{folder} is not a whole data set ({type(error).__name__}: {error}). Run load_data "
             f"again."
         ) from error
-    actual = fingerprint_of(splits.items())
+    actual = sha256_of_sorted(digests)
     if actual != dataset.fingerprint:
         raise DataError(
             f"{folder} was changed after it was written: its rows have fingerprint {actual[:12]}, "

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, assert_never
 
-from zenml_ftvr.data.inputs import and_more, as_list, is_unicode
+from zenml_ftvr.data.inputs import WrongTextError, as_list, is_text, is_unicode
 from zenml_ftvr.data.read import Column
 from zenml_ftvr.errors import DataError
 from zenml_ftvr.values import Task
@@ -158,18 +158,16 @@ def _tags(column: Column, index: int, called: str, n_words: int) -> list[str]:
 
 
 def _texts(column: Column, called: str) -> list[str]:
-    wrong = [
-        index
-        for index, value in enumerate(column.values)
-        if not isinstance(value, str) or not value.strip() or not is_unicode(value)
-    ]
+    wrong = [index for index, value in enumerate(column.values) if not is_text(value)]
     if wrong:
         first = column.values[wrong[0]]
         what = f"is {first!a:.60}, which is no text"
         if first is None or (isinstance(first, str) and not first.strip()):
             what = "is missing" if first is None else "is empty"
-        raise DataError(
-            f"{column.place(wrong[0])}: '{called}' {what}{and_more(wrong)}. Nothing can be learnt "
-            f"from such rows: remove them, or set label_column to another column."
+        raise WrongTextError(
+            f"{column.place(wrong[0])}: '{called}' {what}",
+            len(wrong),
+            "Nothing can be learnt from such rows: remove them, or set label_column to another "
+            "column.",
         )
-    return column.values
+    return list(column.values)

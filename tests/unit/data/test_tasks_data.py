@@ -526,7 +526,9 @@ def test_images_to_predict_for_may_lie_anywhere_in_a_folder(tmp_path: Path) -> N
     assert read_inputs(str(tmp_path), IMAGES) == [png(1), png(0)]
 
 
-def test_a_corpus_has_texts_to_learn_and_no_pairs() -> None:
+def test_a_corpus_has_texts_to_learn_and_no_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, texts, labels = ROWS["single"]
+    monkeypatch.setattr("zenml_ftvr.data.load.read_corpus", lambda name: (texts, labels))
     dataset = load_dataset(DataSource(name="docstrings"), TEXT)
     assert dataset.labels == ()
     assert set(dataset.train.targets) == {None}
