@@ -43,9 +43,11 @@ from zenml_ftvr.values.training import (
     CurvePoint,
     ModelSource,
     TrackedRun,
+    TrackingMode,
     TrackingSettings,
     TrainedModel,
     TrainingPlan,
+    project_fault,
 )
 
 __all__ = [
@@ -90,7 +92,9 @@ __all__ = [
     "TextClassification",
     "TokenProfile",
     "TrackedRun",
+    "TrackingMode",
     "TrackingSettings",
     "TrainedModel",
     "TrainingPlan",
+    "project_fault",
 ]

@@ -1,0 +1,138 @@
+"""Upload what was kept offline: runs, what they were given and made, and the report."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from zenml_ftvr.errors import TrackingError
+from zenml_ftvr.tracking.run import WANDB_REPORT_FILE, TrackedArtifact
+from zenml_ftvr.tracking.wandb.copies import restore_staging
+from zenml_ftvr.tracking.wandb.lineage import log_lineage, register_kept
+from zenml_ftvr.tracking.wandb.mode import fault_of_server, server
+from zenml_ftvr.tracking.wandb.names import PREFIX, REGISTERS, USES
+from zenml_ftvr.tracking.wandb.report import (
+    KeptReport,
+    KeptRun,
+    publish_report,
+    read_report,
+)
+
+__all__ = ["publish_kept"]
+
+Fetch = Callable[[str, Path], None]
+"""Brings what is at a URI into a folder."""
+SYNCED = ".synced"  # W&B's mark beside the file of a run that it has uploaded
+SYNC_SECONDS = 600  # of one command over all runs: kilobytes each; a judgement
+
+
+def publish_kept(folder: Path, fetch: Fetch) -> Iterator[str]:
+    """Upload the runs of the report in `folder`, or the run whose folder it is; lines of what was
+    done.
+
+    Raises `TrackingError` where the server cannot be had or did not take everything; what it took
+    is not uploaded twice.
+    """
+    report = folder / WANDB_REPORT_FILE
+    own = sorted(folder.glob("run-*.wandb"))
+    if not report.is_file() and not own:
+        raise TrackingError(
+            f"{folder} holds neither {WANDB_REPORT_FILE} nor a W&B run. Name the folder that the "
+            f"step publish_report wrote into (report_folder), or that of a run."
+        )
+    fault = fault_of_server(server())
+    if fault is not None:
+        raise TrackingError(f"{fault}. Nothing was uploaded; run the command again when it can.")
+    kept = read_report(report) if report.is_file() else None
+    with tempfile.TemporaryDirectory(prefix="ftvr-publish-") as space:
+        folders: list[Path] = []
+        if own:
+            folders.append(folder)
+        for run in kept.offline if kept is not None else ():
+            found = _folders(run, Path(space), fetch)
+            if not found:
+                yield f"run {run.run_id}: its folder {run.folder} is gone; not uploaded"
+            folders.extend(one for one in found if one.name not in {had.name for had in folders})
+        yield from _sync(folders)
+    if kept is not None:
+        yield from _lineage(kept)
+        yield f"report: {publish_report(report)}"
+
+
+def _folders(run: KeptRun, space: Path, fetch: Fetch) -> list[Path]:
+    """A run's folder and those of its earlier attempts, from here or from the artifact store."""
+    folder = Path(run.folder)
+    if folder.is_dir():
+        return sorted(folder.parent.glob(f"*-{run.run_id}"))
+    if run.copy is None:
+        return []
+    brought = space / folder.name
+    fetch(run.copy, brought)
+    return [brought]
+
+
+def _sync(folders: list[Path]) -> Iterator[str]:
+    waiting = [folder for folder in folders if not _is_synced(folder)]
+    if len(waiting) < len(folders):
+        yield f"{len(folders) - len(waiting)} of {len(folders)} runs were uploaded before"
+    if not waiting:
+        return
+    for folder in waiting:
+        restore_staging(folder)
+    # In the order of their names, which begin with the time: attempts of one run follow another.
+    command = [sys.executable, "-m", "wandb", "sync", "--include-online"]
+    command += [str(folder) for folder in sorted(waiting, key=lambda one: one.name)]
+    try:
+        done = subprocess.run(  # noqa: S603  (our own arguments; the key stays in the environment)
+            command, capture_output=True, text=True, timeout=SYNC_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise TrackingError(
+            f"W&B did not take the runs within {SYNC_SECONDS} s. Run the command again: what was "
+            f"taken is not uploaded twice."
+        ) from None
+    left = [folder for folder in waiting if not _is_synced(folder)]
+    if done.returncode != 0 or left:
+        names = ", ".join(folder.name for folder in left) or "some of it"
+        raise TrackingError(f"W&B did not take {names}. Look into {left[0] if left else ''}/logs.")
+    yield f"{len(waiting)} run{'s' if len(waiting) > 1 else ''} uploaded"
+
+
+def _is_synced(folder: Path) -> bool:
+    return any(folder.glob(f"run-*.wandb{SYNCED}"))
+
+
+def _lineage(kept: KeptReport) -> Iterator[str]:
+    """What runs could not say offline stands in their configurations, which are uploaded now."""
+    import wandb
+
+    api = wandb.Api()
+    entity = kept.entity or str(api.default_entity)
+    used_by: dict[str, list[TrackedArtifact]] = {}
+    for run_id in dict.fromkeys(run.run_id for run in kept.offline):
+        run = api.run(f"{entity}/{kept.project}/{run_id}")
+        ours = run.config.get(PREFIX)
+        if not isinstance(ours, Mapping):
+            continue
+        already = {one.name.partition(":")[0] for one in run.used_artifacts()}
+        uses = [_artifact(one) for one in ours.get(USES, ())]
+        used_by[run_id] = [one for one in uses if one.wandb_name not in already]
+        for one in ours.get(REGISTERS, ()):
+            register_kept(entity, kept.project, _artifact(one["model"]), one["registry"])
+    wanted = {run_id: artifacts for run_id, artifacts in used_by.items() if artifacts}
+    if wanted:
+        log_lineage(entity, kept.project, kept.experiment, wanted)
+        yield f"data of {len(wanted)} run{'s' if len(wanted) > 1 else ''} linked"
+
+
+def _artifact(held: Mapping[str, Any]) -> TrackedArtifact:
+    return TrackedArtifact(
+        name=held["name"],
+        kind=held["kind"],
+        fingerprint=held["fingerprint"],
+        metadata=dict(held["metadata"]),
+    )

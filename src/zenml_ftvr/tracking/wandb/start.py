@@ -1,0 +1,144 @@
+"""Begin and end a W&B run so that nothing is lost, whatever becomes of the server."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, Literal
+
+from zenml_ftvr.tracking.wandb.mode import Mode, resolved_mode
+
+__all__ = [
+    "claimed_run",
+    "enter_step_run",
+    "finish_run",
+    "is_trackers",
+    "leave_step_run",
+    "offline_folder",
+    "run_of_step",
+    "start_run",
+]
+
+INIT_SECONDS = 30.0
+"""The server has just answered, so that W&B's own 90 s would be spent on one that has died."""
+FINISH_SECONDS = 30.0
+"""For what is left to upload at a run's end: kilobytes of readings and tables. W&B's own default is
+to wait forever. A judgement; `settings: {finish_timeout: ...}` of the tracker overrides it."""
+LIMITS = {
+    "init_timeout": INIT_SECONDS,
+    "finish_timeout": FINISH_SECONDS,
+    "finish_timeout_raises": True,
+}
+
+logger = logging.getLogger(__name__)
+
+# W&B knows one run a process, `wandb.run`. Steps may run beside one another in threads, each with a
+# context of its own, so that which run is whose is kept here.
+_step_run: ContextVar[Any] = ContextVar("zenml_ftvr_wandb_run", default=None)
+_starting = threading.Lock()
+_claimed: set[str] = set()
+
+
+def start_run(arguments: Mapping[str, Any], wanted: Literal[Mode, "auto"]) -> Any:
+    """A `wandb.Run` by these arguments of `wandb.init`, online or offline as `wanted` comes to.
+
+    What was to be online and cannot be is offline, with a warning that holds the command to upload
+    it. Where the process has a run already, this is another beside it.
+    """
+    import wandb
+
+    resolved = resolved_mode(wanted)
+    mode, fault = resolved.mode, resolved.fault
+    with _starting:
+        complete = _complete(arguments, is_first=wandb.run is None)
+        if mode == "online":
+            try:
+                return wandb.init(**complete(), mode=mode)
+            except (wandb.errors.Error, TimeoutError) as error:
+                # Not its text: that is the server's.
+                mode, fault = "offline", f"W&B let no run begin ({type(error).__name__})"
+        run = wandb.init(**complete(), mode=mode)
+    if fault is not None:
+        _warn(fault, f"wandb sync {shlex.quote(str(offline_folder(run)))}")
+    return run
+
+
+def _complete(arguments: Mapping[str, Any], is_first: bool) -> Any:
+    import wandb
+
+    settings = {**LIMITS, **arguments.get("settings", {})}
+    if not is_first:
+        settings["reinit"] = "create_new"
+
+    def make() -> dict[str, Any]:  # W&B changes the settings that it is given
+        return {**arguments, "settings": wandb.Settings(**settings)}
+
+    return make
+
+
+def finish_run(run: Any, exit_code: int) -> None:
+    """End a run; where the server has died meanwhile, after a limit and with a warning."""
+    folder = str(Path(run.dir).parent)
+    try:
+        run.finish(exit_code=exit_code)
+    except TimeoutError:
+        _warn(
+            f"W&B did not take all of '{run.name}' in time",
+            f"wandb sync --include-online {shlex.quote(folder)}",
+        )
+
+
+def _warn(fault: str, command: str) -> None:
+    logger.warning("%s; the run is kept on this machine. Upload it later with: %s", fault, command)
+
+
+def offline_folder(run: Any) -> str | None:
+    """The folder that `wandb sync` takes; None for an online run."""
+    return str(Path(run.dir).parent) if run.offline else None
+
+
+def enter_step_run(run: Any) -> None:
+    """Make `run` the one of the step that runs in this context."""
+    _step_run.set(run)
+
+
+def leave_step_run() -> None:
+    """The step in this context has no run any more."""
+    _step_run.set(None)
+
+
+def run_of_step() -> Any:
+    """The run of the step in this context, else the process's, else None."""
+    import wandb
+
+    return _step_run.get() or wandb.run
+
+
+def is_trackers(run: Any) -> bool:
+    """Whether our own tracker opened `run` for the step in this context."""
+    return _step_run.get() is run
+
+
+@contextmanager
+def claimed_run() -> Iterator[Any]:
+    """The open run that a training may write into, for as long as the block runs; else None.
+
+    A run takes one training at a time: ZenML's own tracker gives the same to steps that run beside
+    one another.
+    """
+    run = run_of_step()
+    with _starting:
+        if run is not None and run.id in _claimed:
+            run = None
+        if run is not None:
+            _claimed.add(run.id)
+    try:
+        yield run
+    finally:
+        if run is not None:
+            _claimed.discard(run.id)
