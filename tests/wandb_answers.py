@@ -293,6 +293,7 @@ class Answers:
             ),
             "artifactType": lambda one: self._type_of(key, one["name"]),
             "artifact": lambda one: self._artifact(self._find(key, one["name"])),
+            "artifactCollection": lambda one: self._collection(key, one["name"]),
             "artifactCollectionMembership": lambda one: self._membership(
                 self._find(key, ":".join(filter(None, (one["name"], one.get("aliasName")))))
             ),
@@ -459,6 +460,17 @@ class Answers:
             "latestArtifact": None
             if latest is None
             else {"id": latest.id, "versionIndex": latest.version},
+        }
+
+    def _collection(self, key: tuple[str, str], name: str) -> Fields | None:
+        one = self._find(key, name)
+        if one is None:
+            return None
+        return {
+            **self._sequence(one),
+            "artifactMembership": lambda given: self._membership(
+                self._find(key, f"{name}:{given['aliasName']}")
+            ),
         }
 
     def _artifact(self, one: Artifact | None) -> Fields | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from zenml_ftvr.errors import TrackingError
 from zenml_ftvr.tracking.contents import ReportContent
@@ -22,15 +23,18 @@ from zenml_ftvr.tracking.run import (
     TrackedArtifact,
 )
 from zenml_ftvr.tracking.wandb.lineage import as_wandb_artifact, register_model
+from zenml_ftvr.tracking.wandb.mode import fault_of_server, server
 from zenml_ftvr.tracking.wandb.names import PREFIX, REGISTERS, STEP, USES
 from zenml_ftvr.tracking.wandb.report import keep_report, publish_report
 from zenml_ftvr.tracking.wandb.start import (
     claimed_run,
+    enter_step_run,
     finish_run,
     is_trackers,
     offline_folder,
     run_of_step,
     start_run,
+    warn_kept,
 )
 from zenml_ftvr.values import TrackedRun, TrackingSettings
 
@@ -39,7 +43,7 @@ __all__ = ["open_wandb_run"]
 TAG_LENGTH = 64  # W&B takes no longer ones
 
 logger = logging.getLogger(__name__)
-Result = TypeVar("Result")
+Action = Callable[[Any], object]
 
 
 class _WandbRun:
@@ -49,9 +53,7 @@ class _WandbRun:
         self.ended_by = ended_by
         self._run = run
         self._begun_again: Any = None
-        run.define_metric(STEP, hidden=True)
-        for name in ("train/*", "eval/*"):
-            run.define_metric(name, step_metric=STEP)
+        _define_axes(run)
 
     def log(self, metrics: Mapping[str, float], global_step: int) -> None:
         """Readings at an optimiser step, which is their x axis."""
@@ -65,30 +67,33 @@ class _WandbRun:
         """As a W&B table."""
         import wandb
 
-        table = wandb.Table(
-            columns=list(columns), data=[list(row) for row in rows], allow_mixed_types=True
-        )
-        self._write(lambda run: run.log({name: table}))
+        def write(run: Any) -> None:
+            data = [list(row) for row in rows]
+            run.log({name: wandb.Table(columns=list(columns), data=data, allow_mixed_types=True)})
+
+        self._reach(write, write)
 
     def uses(self, artifact: TrackedArtifact) -> None:
         """As an input artifact; of an offline run, in its configuration until it is published."""
-        if self._run.offline:
-            self._keep(USES, asdict(artifact))
-        elif not self._run.disabled:
-            self._write(lambda run: run.use_artifact(as_wandb_artifact(artifact)))
+        self._reach(
+            lambda run: run.use_artifact(as_wandb_artifact(artifact)),
+            lambda run: _keep(run, USES, asdict(artifact)),
+        )
 
     def makes(self, artifact: TrackedArtifact) -> None:
         """As an output artifact."""
-        if not self._run.disabled:
-            made = as_wandb_artifact(artifact)
-            self._write(lambda run: run.log_artifact(made, aliases=[artifact.fingerprint]))
+
+        def write(run: Any) -> None:
+            run.log_artifact(as_wandb_artifact(artifact), aliases=[artifact.fingerprint])
+
+        self._reach(write, write)
 
     def register(self, artifact: TrackedArtifact, registry: str) -> None:
         """Into W&B's registry; of an offline run, in its configuration until it is published."""
-        if self._run.offline:
-            self._keep(REGISTERS, {"model": asdict(artifact), "registry": registry})
-        elif not self._run.disabled:
-            self._write(lambda run: register_model(run, artifact, registry))
+        self._reach(
+            lambda run: register_model(run, artifact, registry),
+            lambda run: _keep(run, REGISTERS, {"model": asdict(artifact), "registry": registry}),
+        )
 
     def publish(self, content: ReportContent, file: Path) -> str | None:
         """Keep the report as a file, and save it to the server where the run is online.
@@ -113,15 +118,6 @@ class _WandbRun:
             logger.warning("%s", error)
             return None
 
-    def _keep(self, name: str, value: Mapping[str, Any]) -> None:
-        def write(run: Any) -> None:
-            held = run.config.get(PREFIX)
-            ours = dict(held) if isinstance(held, Mapping) else {}
-            ours[name] = [*ours.get(name, ()), dict(value)]
-            run.config.update({PREFIX: ours}, allow_val_change=True)
-
-        self._write(write)
-
     def tracked(self) -> TrackedRun | None:
         """An online run's link, or an offline run's folder; None for a disabled run."""
         if self._run.disabled:
@@ -134,12 +130,44 @@ class _WandbRun:
             offline_folder=offline_folder(self._run),
         )
 
+    def _reach(self, online: Action, offline: Action) -> None:
+        """Do what asks the server, or its counterpart where there is none to ask.
+
+        A server that has died since the run began is asked first: W&B's client would wait, and then
+        raise, at the end of a training.
+        """
+        if self._run.disabled:
+            return
+        if not self._run.offline:
+            fault = fault_of_server(server())
+            if fault is None:
+                try:
+                    self._write(online)
+                    return
+                except Exception as error:  # W&B raises what its server comes up with
+                    fault = f"W&B took no more of '{self._run.name}' ({type(error).__name__})"
+            self._go_offline(fault)
+        self._write(offline)
+
+    def _go_offline(self, fault: str) -> None:
+        """Go on in an offline run of the same id, which follows the online one when uploaded."""
+        dead = self._run
+        is_of_tracker = is_trackers(dead)
+        finish_run(dead, exit_code=0)
+        self._run = start_run(_arguments_of(dead), "offline")
+        warn_kept(fault, f"wandb sync {shlex.quote(str(offline_folder(self._run)))}")
+        _define_axes(self._run)
+        if is_of_tracker:
+            enter_step_run(self._run)  # which ends it
+        else:
+            self._begun_again = self._run
+
     def end(self, exit_code: int) -> None:
         """Finish the run if this began it again."""
         if self._begun_again is not None:
             finish_run(self._begun_again, exit_code)
 
-    def _write(self, action: Callable[[Any], Result]) -> Result:
+    def _write(self, action: Action) -> None:
         """Do it; where another step has ended the run that both were given, in the same run again.
 
         ZenML's own tracker gives one run to steps that run beside one another, and ends it with
@@ -148,23 +176,43 @@ class _WandbRun:
         import wandb
 
         try:
-            return action(self._run)
+            action(self._run)
+            return
         except wandb.errors.UsageError:
             if self.ended_by != "another" or self._begun_again is not None:
                 raise
-        self._run = self._begun_again = _resumed(self._run)
-        return action(self._run)
+        wanted = "offline" if self._run.offline else "online"
+        self._run = self._begun_again = start_run(_arguments_of(self._run), wanted)
+        action(self._run)
 
 
-def _resumed(run: Any) -> Any:
-    arguments = {
+def _define_axes(run: Any) -> None:
+    run.define_metric(STEP, hidden=True)
+    for name in ("train/*", "eval/*"):
+        run.define_metric(name, step_metric=STEP)
+
+
+def _keep(run: Any, name: str, value: Mapping[str, Any]) -> None:
+    held = run.config.get(PREFIX)
+    ours = dict(held) if isinstance(held, Mapping) else {}
+    ours[name] = [*ours.get(name, ()), dict(value)]
+    run.config.update({PREFIX: ours}, allow_val_change=True)
+
+
+def _arguments_of(run: Any) -> dict[str, Any]:
+    """To begin a run again that has been ended."""
+    return {
         "project": run.project,
         "entity": run.entity or None,
         "id": run.id,
         "resume": "allow",
-        "settings": {"silent": True, "console": "off"},
+        "name": run.name,
+        "group": run.group or None,
+        "job_type": run.job_type or None,
+        "tags": list(run.tags or ()),
+        "config": {name: value for name, value in run.config.items() if name != "_wandb"},
+        "settings": {"silent": True, "console": "off", "save_code": False, "disable_git": True},
     }
-    return start_run(arguments, "offline" if run.offline else "online")
 
 
 @contextmanager
@@ -213,11 +261,14 @@ def _owned(arguments: Mapping[str, Any], wanted: Any) -> Iterator[RunTracker]:
         run.finish()
         yield NoTracker()
         return
+    ours = _WandbRun(run, "block")
     try:
-        yield _WandbRun(run, "block")
+        yield ours
     except BaseException:
+        ours.end(exit_code=1)
         finish_run(run, exit_code=1)
         raise
+    ours.end(exit_code=0)
     finish_run(run, exit_code=0)
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "offline_folder",
     "run_of_step",
     "start_run",
+    "warn_kept",
 ]
 
 INIT_SECONDS = 30.0
@@ -64,7 +65,7 @@ def start_run(arguments: Mapping[str, Any], wanted: Literal[Mode, "auto"]) -> An
                 mode, fault = "offline", f"W&B let no run begin ({type(error).__name__})"
         run = wandb.init(**complete(), mode=mode)
     if fault is not None:
-        _warn(fault, f"wandb sync {shlex.quote(str(offline_folder(run)))}")
+        warn_kept(fault, f"wandb sync {shlex.quote(str(offline_folder(run)))}")
     return run
 
 
@@ -87,13 +88,14 @@ def finish_run(run: Any, exit_code: int) -> None:
     try:
         run.finish(exit_code=exit_code)
     except TimeoutError:
-        _warn(
+        warn_kept(
             f"W&B did not take all of '{run.name}' in time",
             f"wandb sync --include-online {shlex.quote(folder)}",
         )
 
 
-def _warn(fault: str, command: str) -> None:
+def warn_kept(fault: str, command: str) -> None:
+    """Say what is wrong with the server, and what uploads the run later."""
     logger.warning("%s; the run is kept on this machine. Upload it later with: %s", fault, command)
 
 
