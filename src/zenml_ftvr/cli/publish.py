@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from zenml_ftvr.errors import TrackingError
+from zenml_ftvr.models import cache_folder
 from zenml_ftvr.stack.copies import fetch_folder
 
 __all__ = ["publish"]
@@ -16,13 +16,12 @@ def publish(location: str) -> Iterator[str]:
     """Upload from a folder, or from a copy in the artifact store of the active stack."""
     from zenml_ftvr.tracking.wandb import publish_kept
 
-    if "://" not in location:
-        yield from publish_kept(Path(location).expanduser(), _fetch)
-        return
-    with tempfile.TemporaryDirectory(prefix="ftvr-publish-") as space:
-        folder = Path(space) / location.rstrip("/").rpartition("/")[2]
+    space = cache_folder() / "wandb"
+    folder = Path(location).expanduser()
+    if "://" in location:
+        folder = space / location.rstrip("/").rpartition("/")[2]
         _fetch(location, folder)
-        yield from publish_kept(folder, _fetch)
+    yield from publish_kept(folder, _fetch, space)
 
 
 def _fetch(uri: str, folder: Path) -> None:

@@ -12,7 +12,12 @@ from pathlib import Path
 from zenml.artifact_stores import BaseArtifactStore
 from zenml.client import Client
 
-from zenml_ftvr.tracking.wandb import note_staging, portable_staging, staged_since
+from zenml_ftvr.tracking.wandb import (
+    note_staging,
+    portable_staging,
+    staged_since,
+    wait_until_written,
+)
 
 __all__ = ["OfflineCopy", "active_store", "copy_of", "fetch_folder", "prepare_copies"]
 
@@ -60,6 +65,7 @@ class OfflineCopy:
         """Copy what there is now that the run has ended; a store that fails is warned of."""
         self._ended.set()
         self._thread.join(timeout=EVERY_SECONDS)
+        wait_until_written(self._folder)
         self._copy()
 
     def _follow(self) -> None:

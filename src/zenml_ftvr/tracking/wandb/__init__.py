@@ -10,6 +10,7 @@ from zenml_ftvr.tracking.wandb.start import (
     offline_folder,
     run_of_step,
     start_run,
+    wait_until_written,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "run_of_step",
     "staged_since",
     "start_run",
+    "wait_until_written",
 ]

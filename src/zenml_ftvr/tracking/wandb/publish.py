@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import glob
+import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,15 +28,19 @@ __all__ = ["publish_kept"]
 Fetch = Callable[[str, Path], None]
 """Brings what is at a URI into a folder."""
 SYNCED = ".synced"  # W&B's mark beside the file of a run that it has uploaded
+UPLOADED = "ftvr_uploaded"  # ours, in the folder of a run whose file ends half-way
+CUT_SHORT = "ends with an incomplete record"  # wandb 0.31, of a run whose process was killed
+WORDS = 1_000  # characters of what W&B says that an error repeats
 SYNC_SECONDS = 600  # of one command over all runs: kilobytes each; a judgement
 
 
-def publish_kept(folder: Path, fetch: Fetch) -> Iterator[str]:
+def publish_kept(folder: Path, fetch: Fetch, space: Path) -> Iterator[str]:
     """Upload the runs of the report in `folder`, or the run whose folder it is; lines of what was
     done.
 
-    Raises `TrackingError` where the server cannot be had or did not take everything; what it took
-    is not uploaded twice.
+    What is fetched goes into `space` and stays there, with W&B's mark that it was uploaded. Raises
+    `TrackingError` where the server cannot be had or did not take everything; what it took is not
+    uploaded twice.
     """
     report = folder / WANDB_REPORT_FILE
     own = sorted(folder.glob("run-*.wandb"))
@@ -48,18 +53,18 @@ def publish_kept(folder: Path, fetch: Fetch) -> Iterator[str]:
     if fault is not None:
         raise TrackingError(f"{fault}. Nothing was uploaded; run the command again when it can.")
     kept = read_report(report) if report.is_file() else None
-    with tempfile.TemporaryDirectory(prefix="ftvr-publish-") as space:
-        folders: list[Path] = []
-        if own:
-            folders.append(folder)
-        for run in kept.offline if kept is not None else ():
-            found = _folders(run, Path(space), fetch)
-            if not found:
-                yield f"run {run.run_id}: its folder {run.folder} is gone; not uploaded"
-            folders.extend(one for one in found if one.name not in {had.name for had in folders})
-        yield from _sync(folders)
+    folders = [folder] if own else []
+    run_ids: set[str] = set()
+    for run in kept.offline if kept is not None else ():
+        found = _folders(run, space, fetch)
+        if found:
+            run_ids.add(run.run_id)
+        else:
+            yield f"run {run.run_id}: its folder {run.folder} is gone; not uploaded"
+        folders.extend(one for one in found if one.name not in {had.name for had in folders})
+    yield from _sync(folders)
     if kept is not None:
-        yield from _lineage(kept)
+        yield from _lineage(kept, run_ids)
         yield f"report: {publish_report(report)}"
 
 
@@ -67,53 +72,77 @@ def _folders(run: KeptRun, space: Path, fetch: Fetch) -> list[Path]:
     """A run's folder and those of its earlier attempts, from here or from the artifact store."""
     folder = Path(run.folder)
     if folder.is_dir():
-        return sorted(folder.parent.glob(f"*-{run.run_id}"))
+        attempts = folder.parent.glob(f"*run-????????_??????-{glob.escape(run.run_id)}")
+        return sorted({folder, *attempts})
     if run.copy is None:
         return []
     brought = space / folder.name
-    fetch(run.copy, brought)
+    if not _is_synced(brought):
+        fetch(run.copy, brought)
     return [brought]
 
 
 def _sync(folders: list[Path]) -> Iterator[str]:
-    waiting = [folder for folder in folders if not _is_synced(folder)]
+    # In the order of their names, which begin with the time: attempts of one run follow another.
+    waiting = sorted(
+        (folder for folder in folders if not _is_synced(folder)), key=lambda one: one.name
+    )
     if len(waiting) < len(folders):
         yield f"{len(folders) - len(waiting)} of {len(folders)} runs were uploaded before"
     if not waiting:
         return
     for folder in waiting:
         restore_staging(folder)
-    # In the order of their names, which begin with the time: attempts of one run follow another.
-    command = [sys.executable, "-m", "wandb", "sync", "--include-online"]
-    command += [str(folder) for folder in sorted(waiting, key=lambda one: one.name)]
+    words = _run_sync(waiting)
+    refused: list[str] = []
+    for folder in waiting:
+        if len(waiting) > 1 and not _is_synced(folder) and not _is_cut(folder, words):
+            words += _run_sync([folder])  # one that cannot be read keeps W&B from the others
+        if _is_cut(folder, words):
+            # Uploaded again it would be on the server twice.
+            (folder / UPLOADED).touch()
+            yield f"{folder.name} was never ended; what was written of it was uploaded"
+        elif not _is_synced(folder):
+            refused.append(folder.name)
+    if refused:
+        raise TrackingError(
+            f"W&B did not take {', '.join(refused)}. It says: {words[-WORDS:].strip()}"
+        )
+    yield f"{len(waiting)} run{'s' if len(waiting) > 1 else ''} uploaded"
+
+
+def _is_cut(folder: Path, words: str) -> bool:
+    return any(folder.name in line and CUT_SHORT in line for line in words.splitlines())
+
+
+def _run_sync(folders: list[Path]) -> str:
+    """What W&B's own command says; it ends with 0 whether or not it could upload anything."""
+    command = [sys.executable, "-m", "wandb", "sync", "--include-online", *map(str, folders)]
+    spoken = {name: value for name, value in os.environ.items() if name != "WANDB_SILENT"}
     try:
         done = subprocess.run(  # noqa: S603  (our own arguments; the key stays in the environment)
-            command, capture_output=True, text=True, timeout=SYNC_SECONDS, check=False
+            command, capture_output=True, text=True, timeout=SYNC_SECONDS, check=False, env=spoken
         )
     except subprocess.TimeoutExpired:
         raise TrackingError(
             f"W&B did not take the runs within {SYNC_SECONDS} s. Run the command again: what was "
             f"taken is not uploaded twice."
         ) from None
-    left = [folder for folder in waiting if not _is_synced(folder)]
-    if done.returncode != 0 or left:
-        names = ", ".join(folder.name for folder in left) or "some of it"
-        raise TrackingError(f"W&B did not take {names}. Look into {left[0] if left else ''}/logs.")
-    yield f"{len(waiting)} run{'s' if len(waiting) > 1 else ''} uploaded"
+    return done.stderr
 
 
 def _is_synced(folder: Path) -> bool:
-    return any(folder.glob(f"run-*.wandb{SYNCED}"))
+    return (folder / UPLOADED).exists() or any(folder.glob(f"run-*.wandb{SYNCED}"))
 
 
-def _lineage(kept: KeptReport) -> Iterator[str]:
+def _lineage(kept: KeptReport, run_ids: set[str]) -> Iterator[str]:
     """What runs could not say offline stands in their configurations, which are uploaded now."""
     import wandb
 
     api = wandb.Api()
     entity = kept.entity or str(api.default_entity)
     used_by: dict[str, list[TrackedArtifact]] = {}
-    for run_id in dict.fromkeys(run.run_id for run in kept.offline):
+    for run_id in sorted(run_ids):
         run = api.run(f"{entity}/{kept.project}/{run_id}")
         ours = run.config.get(PREFIX)
         if not isinstance(ours, Mapping):

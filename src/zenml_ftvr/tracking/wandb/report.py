@@ -127,7 +127,7 @@ def publish_report(file: Path) -> str:
     except Exception as error:  # W&B raises what its server and its own checks come up with
         raise TrackingError(
             f"W&B did not take the report '{kept.title}' ({type(error).__name__}). It is kept in "
-            f"{file}; try again with: zenml-ftvr publish {file.parent}"
+            f"{file}, to be published again."
         ) from error
     _write(dataclasses.replace(kept, entity=entity, report_id=report.id, url=url), file)
     return url
@@ -219,9 +219,11 @@ def _runs(content: ReportContent) -> Any:
     from wandb_workspaces.reports import v2
 
     if content.run_ids:
-        wanted = [expr.Metric("ID").isin(list(content.run_ids))]
+        wanted = expr.And(expr.Metric("ID").isin(list(content.run_ids)))
     else:
-        wanted = [expr.Metric("Group") == content.experiment, expr.Metric("JobType") == "train"]
+        wanted = expr.And(
+            expr.Metric("Group") == content.experiment, expr.Metric("JobType") == "train"
+        )
     return v2.Runset(
         name="models",
         filters=wanted,

@@ -112,11 +112,16 @@ class _WandbRun:
         return None
 
     def _published(self, file: Path) -> str | None:
+        fault = fault_of_server(server())
         try:
-            return publish_report(file)
-        except TrackingError as error:  # the report is kept: a pipeline is not to fail for it
-            logger.warning("%s", error)
-            return None
+            if fault is None:
+                return publish_report(file)
+        except TrackingError as error:
+            fault = str(error)
+        # The report is kept: a pipeline is not to fail for it.
+        again = f"zenml-ftvr publish {shlex.quote(str(file.parent))}"
+        logger.warning("%s The report is in %s; publish it later with: %s", fault, file, again)
+        return None
 
     def tracked(self) -> TrackedRun | None:
         """An online run's link, or an offline run's folder; None for a disabled run."""

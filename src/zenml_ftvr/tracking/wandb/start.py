@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -22,6 +23,7 @@ __all__ = [
     "offline_folder",
     "run_of_step",
     "start_run",
+    "wait_until_written",
     "warn_kept",
 ]
 
@@ -30,6 +32,9 @@ INIT_SECONDS = 30.0
 FINISH_SECONDS = 30.0
 """For what is left to upload at a run's end: kilobytes of readings and tables. W&B's own default is
 to wait forever. A judgement; `settings: {finish_timeout: ...}` of the tracker overrides it."""
+QUIET_SECONDS = 0.5
+"""A file that has not grown for so long is whole: measured, its end comes within 0.02 s."""
+WRITTEN_SECONDS = 10.0  # waited for that at most; a judgement
 LIMITS = {
     "init_timeout": INIT_SECONDS,
     "finish_timeout": FINISH_SECONDS,
@@ -92,6 +97,17 @@ def finish_run(run: Any, exit_code: int) -> None:
             f"W&B did not take all of '{run.name}' in time",
             f"wandb sync --include-online {shlex.quote(folder)}",
         )
+
+
+def wait_until_written(folder: Path) -> None:
+    """Return when W&B has written the end of a run that was finished: it does so a little later."""
+    [file] = folder.glob("run-*.wandb")
+    deadline = time.monotonic() + WRITTEN_SECONDS
+    size, since = -1, time.monotonic()
+    while time.monotonic() < deadline and time.monotonic() - since < QUIET_SECONDS:
+        if (now := file.stat().st_size) != size:
+            size, since = now, time.monotonic()
+        time.sleep(QUIET_SECONDS / 10)
 
 
 def warn_kept(fault: str, command: str) -> None:
