@@ -61,7 +61,7 @@ class TrackedArtifact:
     @property
     def wandb_name(self) -> str:
         """The name with only what W&B takes in one, and no longer than it takes."""
-        return re.sub(r"[^A-Za-z0-9_.-]+", "-", self.name)[:NAME_LENGTH]
+        return re.sub(r"[^A-Za-z0-9_.]+", "-", self.name)[:NAME_LENGTH]
 
 
 class RunTracker(Protocol):
