@@ -9,7 +9,7 @@ from typing import Any
 
 from zenml_ftvr.tracking.run import TrackedArtifact
 
-__all__ = ["as_wandb_artifact", "log_lineage", "register_kept", "register_model"]
+__all__ = ["as_wandb_artifact", "link_inputs", "register_kept", "register_model"]
 
 COMMIT_SECONDS = 60  # a judgement: the artifact has no files, only a manifest
 
@@ -67,32 +67,52 @@ def _spared(artifact: TrackedArtifact, registry: str) -> Iterator[None]:
         )
 
 
-def log_lineage(
+def link_inputs(
     entity: str,
     project: str,
     experiment: str,
     used_by: Mapping[str, Sequence[TrackedArtifact]],
 ) -> None:
-    """Make what runs were given into their inputs: run id to artifacts, for runs on the server."""
+    """Make what runs were given into their inputs: run id to artifacts, for runs on the server.
+
+    What no run has made is logged by a run of the job `data`.
+    """
     import wandb
 
     api = wandb.Api()
-    logged: dict[tuple[str, str], Any] = {}
+    wanted = {
+        _path(entity, project, artifact): artifact
+        for artifacts in used_by.values()
+        for artifact in artifacts
+    }
+    found = {path: api.artifact(path) for path in wanted if api.artifact_exists(path)}
+    unmade = [artifact for path, artifact in wanted.items() if path not in found]
+    if unmade:
+        found |= _log_data(entity, project, experiment, unmade)
+    for run_id, artifacts in used_by.items():
+        user = api.run(f"{entity}/{project}/{run_id}")
+        for artifact in artifacts:
+            user.use_artifact(found[_path(entity, project, artifact)])
+
+
+def _log_data(
+    entity: str, project: str, experiment: str, unmade: Sequence[TrackedArtifact]
+) -> dict[str, Any]:
+    import wandb
+
+    settings = wandb.Settings(
+        silent=True, console="off", save_code=False, disable_git=True, reinit="create_new"
+    )
+    logged = {}
     with wandb.init(
         entity=entity,
         project=project,
         group=experiment,
         name="data",
         job_type="data",
-        settings=wandb.Settings(
-            silent=True, console="off", save_code=False, disable_git=True, reinit="create_new"
-        ),
+        settings=settings,
     ) as run:
-        for run_id, artifacts in used_by.items():
-            user = api.run(f"{entity}/{project}/{run_id}")
-            for artifact in artifacts:
-                key = (artifact.wandb_name, artifact.fingerprint)
-                if key not in logged:
-                    logged[key] = run.log_artifact(as_wandb_artifact(artifact))
-                    logged[key].wait(timeout=COMMIT_SECONDS)
-                user.use_artifact(logged[key])
+        for artifact in unmade:
+            made = run.log_artifact(as_wandb_artifact(artifact), aliases=[artifact.fingerprint])
+            logged[_path(entity, project, artifact)] = made.wait(timeout=COMMIT_SECONDS)
+    return logged

@@ -13,7 +13,7 @@ from typing import Any
 from zenml_ftvr.errors import TrackingError
 from zenml_ftvr.tracking.run import WANDB_REPORT_FILE, TrackedArtifact
 from zenml_ftvr.tracking.wandb.copies import restore_staging
-from zenml_ftvr.tracking.wandb.lineage import log_lineage, register_kept
+from zenml_ftvr.tracking.wandb.lineage import link_inputs, register_kept
 from zenml_ftvr.tracking.wandb.mode import fault_of_server, server
 from zenml_ftvr.tracking.wandb.names import PREFIX, REGISTERS, USES
 from zenml_ftvr.tracking.wandb.report import (
@@ -154,8 +154,8 @@ def _lineage(kept: KeptReport, run_ids: set[str]) -> Iterator[str]:
             register_kept(entity, kept.project, _artifact(one["model"]), one["registry"])
     wanted = {run_id: artifacts for run_id, artifacts in used_by.items() if artifacts}
     if wanted:
-        log_lineage(entity, kept.project, kept.experiment, wanted)
-        yield f"data of {len(wanted)} run{'s' if len(wanted) > 1 else ''} linked"
+        link_inputs(entity, kept.project, kept.experiment, wanted)
+        yield f"inputs of {len(wanted)} run{'s' if len(wanted) > 1 else ''} linked"
 
 
 def _artifact(held: Mapping[str, Any]) -> TrackedArtifact:

@@ -229,7 +229,7 @@ def _runs(content: ReportContent) -> Any:
         filters=wanted,
         pinned_columns=[
             f"config:{APPROACH.replace('.', '.value.', 1)}",
-            "summary:final/eval/accuracy",
+            *(f"summary:final/{name}" for name in content.metrics if name.startswith("eval/")),
             "summary:cost/seconds",
         ],
     )

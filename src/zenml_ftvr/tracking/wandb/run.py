@@ -76,7 +76,9 @@ class _WandbRun:
     def uses(self, artifact: TrackedArtifact) -> None:
         """As an input artifact; of an offline run, in its configuration until it is published."""
         self._reach(
-            lambda run: run.use_artifact(as_wandb_artifact(artifact)),
+            lambda run: run.use_artifact(
+                as_wandb_artifact(artifact), aliases=[artifact.fingerprint]
+            ),
             lambda run: _keep(run, USES, asdict(artifact)),
         )
 
