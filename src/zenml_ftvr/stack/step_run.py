@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from zenml import get_step_context, log_metadata
+from zenml.artifact_stores import BaseArtifactStore
 from zenml.client import Client
 from zenml.constants import METADATA_EXPERIMENT_TRACKER_URL
 from zenml.metadata.metadata_types import MetadataType, Uri
@@ -57,19 +58,31 @@ def open_step_run(
     )
     store = None if settings.mode == "disabled" else active_store()
     prepare_copies(store)
-    copy: OfflineCopy | None = None
+    kept: list[OfflineCopy] = []
     try:
         with open_run(settings, description) as run:
-            tracked = tracked_run(run)
-            if tracked is not None and run.ended_by == "block":
-                if tracked.offline_copy is not None and store is not None:
-                    folder = Path(str(tracked.offline_folder))
-                    copy = OfflineCopy(folder, tracked.offline_copy, store)
-                log_metadata(metadata_of(tracked))
-            yield run
+            begun = _show(run, kept, store)
+            try:
+                yield run
+            finally:
+                if tracked_run(run) != begun:  # it went offline: its server has died
+                    _show(run, kept, store)
     finally:
-        if copy is not None:
+        for copy in kept:
             copy.end()
+
+
+def _show(
+    run: RunTracker, kept: list[OfflineCopy], store: BaseArtifactStore | None
+) -> TrackedRun | None:
+    """Put where a step's own run is into the step's metadata, and begin its copy."""
+    tracked = tracked_run(run)
+    if tracked is not None and run.ended_by == "block":
+        if tracked.offline_copy is not None and store is not None:
+            folder = Path(str(tracked.offline_folder))
+            kept.append(OfflineCopy(folder, tracked.offline_copy, store))
+        log_metadata(metadata_of(tracked))
+    return tracked
 
 
 def tracked_run(run: RunTracker) -> TrackedRun | None:

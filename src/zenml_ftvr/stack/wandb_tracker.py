@@ -143,6 +143,16 @@ class WandbTracker(WandbExperimentTracker):
         if folder is not None and uri is not None and store is not None:
             _copies[info.step_run_id] = OfflineCopy(Path(folder), uri, store)
 
+    def _end_copies(self, info: "StepRunInfo", run: Any) -> None:
+        copy = _copies.pop(info.step_run_id, None)
+        if copy is not None:
+            copy.end()
+        elif run is not None and run.offline:  # it began online, and its server has died
+            self._begin_copy(info, run, active_store())
+            late = _copies.pop(info.step_run_id, None)
+            if late is not None:
+                late.end()
+
     def get_step_run_metadata(self, info: "StepRunInfo") -> dict[str, MetadataType]:
         """A link for an online run, folder and command for an offline one; nothing is made up."""
         run = run_of_step()
@@ -175,6 +185,4 @@ class WandbTracker(WandbExperimentTracker):
         finally:
             leave_step_run()
             _key.leave(info.step_run_id)
-            copy = _copies.pop(info.step_run_id, None)
-            if copy is not None:
-                copy.end()
+            self._end_copies(info, run)

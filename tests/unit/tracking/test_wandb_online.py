@@ -254,10 +254,13 @@ def test_an_unreachable_server_is_warned_of_with_the_command_that_uploads_later(
 
 
 def test_trainings_beside_one_another_have_a_run_each(wandb_server: WandbServer) -> None:
-    both_open = threading.Barrier(2)
+    first_open, both_open = threading.Event(), threading.Barrier(2)
 
     def train(name: str, loss: float) -> None:
+        if name == "b":
+            first_open.wait(60)
         with open_run(ONLINE, described(name)) as run:
+            first_open.set()
             both_open.wait(60)
             for step in range(20):
                 run.log({"train/loss": loss}, step)

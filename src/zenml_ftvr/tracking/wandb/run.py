@@ -32,14 +32,16 @@ from zenml_ftvr.tracking.wandb.start import (
     finish_run,
     is_trackers,
     offline_folder,
-    run_of_step,
+    run_of_another,
     start_run,
     warn_kept,
 )
-from zenml_ftvr.values import TrackedRun, TrackingSettings
+from zenml_ftvr.values import TrackedRun, TrackingMode, TrackingSettings
 
 __all__ = ["open_wandb_run"]
 
+# No code, and no address of a repository: it may hold a token.
+QUIET = {"silent": True, "console": "off", "save_code": False, "disable_git": True}
 TAG_LENGTH = 64  # W&B takes no longer ones
 
 logger = logging.getLogger(__name__)
@@ -188,8 +190,7 @@ class _WandbRun:
         except wandb.errors.UsageError:
             if self.ended_by != "another" or self._begun_again is not None:
                 raise
-        wanted = "offline" if self._run.offline else "online"
-        self._run = self._begun_again = start_run(_arguments_of(self._run), wanted)
+        self._run = self._begun_again = start_run(_arguments_of(self._run), _mode_of(self._run))
         action(self._run)
 
 
@@ -218,7 +219,7 @@ def _arguments_of(run: Any) -> dict[str, Any]:
         "job_type": run.job_type or None,
         "tags": list(run.tags or ()),
         "config": {name: value for name, value in run.config.items() if name != "_wandb"},
-        "settings": {"silent": True, "console": "off", "save_code": False, "disable_git": True},
+        "settings": QUIET,
     }
 
 
@@ -235,16 +236,16 @@ def open_wandb_run(settings: TrackingSettings, description: RunDescription) -> I
         if open_already is not None:
             yield from _borrowed(open_already, description)
             return
-        beside = run_of_step()
+        beside = run_of_another()
         if beside is None:
-            wanted, project, entity = settings.mode, settings.project, settings.entity
+            arguments = _arguments(description, settings.project, settings.entity)
+            yield from _owned(arguments, settings.mode)
         else:
-            wanted = _mode_of(beside)
-            project, entity = beside.project, beside.entity or None
-        yield from _owned(_arguments(description, project, entity), wanted)
+            arguments = _arguments(description, beside.project, beside.entity or None)
+            yield from _owned(arguments, _mode_of(beside))
 
 
-def _mode_of(run: Any) -> Any:
+def _mode_of(run: Any) -> TrackingMode:
     if run.disabled:
         return "disabled"
     return "offline" if run.offline else "online"
@@ -262,10 +263,10 @@ def _borrowed(run: Any, description: RunDescription) -> Iterator[RunTracker]:
     ours.end(exit_code=0)
 
 
-def _owned(arguments: Mapping[str, Any], wanted: Any) -> Iterator[RunTracker]:
+def _owned(arguments: Mapping[str, Any], wanted: TrackingMode) -> Iterator[RunTracker]:
     run = start_run(arguments, wanted)
     if run.disabled:
-        run.finish()
+        finish_run(run, exit_code=0)
         yield NoTracker()
         return
     ours = _WandbRun(run, "block")
@@ -290,8 +291,7 @@ def _arguments(description: RunDescription, project: str, entity: str | None) ->
         "config": {PREFIX: dict(description.config)},
         "id": description.run_id,
         "resume": None if description.run_id is None else "allow",
-        # No code, and no address of a repository: it may hold a token.
-        "settings": {"silent": True, "console": "off", "save_code": False, "disable_git": True},
+        "settings": QUIET,
     }
 
 

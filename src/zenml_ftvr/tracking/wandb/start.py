@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from zenml_ftvr.tracking.wandb.mode import Mode, resolved_mode
+from zenml_ftvr.values import TrackingMode
 
 __all__ = [
     "claimed_run",
@@ -21,6 +22,7 @@ __all__ = [
     "is_trackers",
     "leave_step_run",
     "offline_folder",
+    "run_of_another",
     "run_of_step",
     "start_run",
     "wait_until_written",
@@ -47,10 +49,13 @@ logger = logging.getLogger(__name__)
 # context of its own, so that which run is whose is kept here.
 _step_run: ContextVar[Any] = ContextVar("zenml_ftvr_wandb_run", default=None)
 _starting = threading.Lock()
+_started: set[str] = set()
+"""Ids of runs that are open and were begun here: each belongs to one step or training."""
 _claimed: set[str] = set()
+"""Ids of runs that a training writes into."""
 
 
-def start_run(arguments: Mapping[str, Any], wanted: Literal[Mode, "auto"]) -> Any:
+def start_run(arguments: Mapping[str, Any], wanted: TrackingMode) -> Any:
     """A `wandb.Run` by these arguments of `wandb.init`, online or offline as `wanted` comes to.
 
     What was to be online and cannot be is offline, with a warning that holds the command to upload
@@ -61,30 +66,28 @@ def start_run(arguments: Mapping[str, Any], wanted: Literal[Mode, "auto"]) -> An
     resolved = resolved_mode(wanted)
     mode, fault = resolved.mode, resolved.fault
     with _starting:
-        complete = _complete(arguments, is_first=wandb.run is None)
+        settings = {**LIMITS, **arguments.get("settings", {})}
+        if wandb.run is not None:
+            settings["reinit"] = "create_new"
+        run = None
         if mode == "online":
             try:
-                return wandb.init(**complete(), mode=mode)
+                run = _init(arguments, settings, mode)
             except (wandb.errors.Error, TimeoutError) as error:
                 # Not its text: that is the server's.
                 mode, fault = "offline", f"W&B let no run begin ({type(error).__name__})"
-        run = wandb.init(**complete(), mode=mode)
+        if run is None:
+            run = _init(arguments, settings, mode)
+        _started.add(run.id)
     if fault is not None:
         warn_kept(fault, f"wandb sync {shlex.quote(str(offline_folder(run)))}")
     return run
 
 
-def _complete(arguments: Mapping[str, Any], is_first: bool) -> Any:
+def _init(arguments: Mapping[str, Any], settings: Mapping[str, Any], mode: Mode) -> Any:
     import wandb
 
-    settings = {**LIMITS, **arguments.get("settings", {})}
-    if not is_first:
-        settings["reinit"] = "create_new"
-
-    def make() -> dict[str, Any]:  # W&B changes the settings that it is given
-        return {**arguments, "settings": wandb.Settings(**settings)}
-
-    return make
+    return wandb.init(**{**arguments, "settings": wandb.Settings(**settings), "mode": mode})
 
 
 def finish_run(run: Any, exit_code: int) -> None:
@@ -97,6 +100,8 @@ def finish_run(run: Any, exit_code: int) -> None:
             f"W&B did not take all of '{run.name}' in time",
             f"wandb sync --include-online {shlex.quote(folder)}",
         )
+    finally:
+        _started.discard(run.id)
 
 
 def wait_until_written(folder: Path) -> None:
@@ -142,14 +147,21 @@ def is_trackers(run: Any) -> bool:
     return _step_run.get() is run
 
 
+def run_of_another() -> Any:
+    """The process's run if it was not begun here, else None."""
+    import wandb
+
+    return None if wandb.run is None or wandb.run.id in _started else wandb.run
+
+
 @contextmanager
 def claimed_run() -> Iterator[Any]:
     """The open run that a training may write into, for as long as the block runs; else None.
 
-    A run takes one training at a time: ZenML's own tracker gives the same to steps that run beside
-    one another.
+    It is that of the step in this context, or one that was not begun here. A run takes one training
+    at a time: ZenML's own tracker gives the same to steps that run beside one another.
     """
-    run = run_of_step()
+    run = _step_run.get() or run_of_another()
     with _starting:
         if run is not None and run.id in _claimed:
             run = None
