@@ -194,7 +194,7 @@ def test_a_pipeline_kept_offline_is_published_with_one_command(
 
     done = CliRunner().invoke(cli, ["publish", str(folder)])
     assert done.exit_code == 0, done.output
-    assert "4 runs uploaded" in done.output
+    assert "4 run folders uploaded" in done.output
     kinds = sorted(one.fields["jobType"] for one in wandb_server.runs)
     assert kinds == ["data", "eval", "report", "train", "train"]
     assert {one.fields["groupName"] for one in wandb_server.runs} == {"decide_and_report"}
@@ -344,7 +344,7 @@ def test_a_run_on_a_machine_that_will_be_gone_is_copied_and_published_from_the_c
         copies, "Client", lambda: dataclasses.make_dataclass("C", ["active_stack"])(active)
     )
     monkeypatch.setenv("ZENML_FTVR_CACHE", str(tmp_path / "cache"))
-    for expected in ("1 run uploaded", "1 of 1 runs were uploaded before"):
+    for expected in ("1 run folder uploaded", "1 run folder uploaded before"):
         done = CliRunner().invoke(cli, ["publish", copy])
         assert done.exit_code == 0, done.output
         assert expected in done.output

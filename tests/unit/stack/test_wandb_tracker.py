@@ -6,6 +6,7 @@ import contextvars
 import importlib.metadata
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from uuid import uuid4
 
 import pytest
 import wandb
+from wandb_server import WandbServer
 from zenml.config.step_run_info import StepRunInfo
 from zenml.enums import StackComponentType
 
@@ -23,7 +25,12 @@ from zenml_ftvr.stack import wandb_tracker
 from zenml_ftvr.stack.flavors import WandbTrackerConfig
 from zenml_ftvr.stack.wandb_tracker import JOB_TYPES, WandbTracker
 from zenml_ftvr.tracking import RunDescription, open_run
-from zenml_ftvr.tracking.wandb import leave_step_run
+from zenml_ftvr.tracking.wandb import (
+    leave_step_run,
+    publish_kept,
+    start,
+    wait_until_written,
+)
 from zenml_ftvr.values import TrackingSettings
 
 MINE = "m" * 40
@@ -206,6 +213,34 @@ def test_steps_beside_one_another_have_a_run_each(make_tracker: Make, step: Step
     assert results[0][0] != results[1][0]
     assert all(key_there for _, _, key_there in results)
     assert "WANDB_API_KEY" not in os.environ
+
+
+def test_a_step_whose_server_dies_ends_within_seconds_and_shows_where_its_run_is(
+    make_tracker: Make, step: Step, wandb_server: WandbServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(start.LIMITS, "finish_timeout", 1.0)
+    tracker, info = make_tracker(), step()
+    tracker.prepare_step_run(info)
+    assert tracker.get_step_run_metadata(info)["wandb_url"].startswith(wandb_server.url)
+    began = time.monotonic()
+    with open_run(TrackingSettings(), described("n")) as run:
+        run.log({"train/loss": 1.0}, 1)
+        wandb_server.stop()
+        run.attach("ftvr/ranking", ["approach"], [["head"]])
+    shown = tracker.get_step_run_metadata(info)
+    tracker.cleanup_step_run(info, step_failed=False)
+    assert time.monotonic() - began < 20
+    assert wandb.run is None
+    assert "wandb_url" not in shown
+    folder = Path(str(shown["wandb_offline_folder"]))
+    wait_until_written(folder)
+
+    wandb_server.start()
+    assert list(publish_kept(folder, lambda *_: None, folder)) == ["2 run folders uploaded"]
+    [held] = wandb_server.runs
+    assert held.state == "finished"
+    assert [row["train/loss"] for row in held.history if "train/loss" in row] == [1.0]
+    assert [one.kind for one in wandb_server.answers.artifacts.values()] == ["run_table"]
 
 
 def described(name: str) -> RunDescription:

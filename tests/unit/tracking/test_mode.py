@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from wandb_server import KEY, WandbServer
 
@@ -103,7 +105,7 @@ def test_a_server_that_is_not_there_means_offline_and_says_which(
 def test_a_server_that_never_answers_is_given_up_within_seconds(
     silent_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert mode.CONNECT_SECONDS + mode.ANSWER_SECONDS < 10
+    assert mode.ANSWER_SECONDS < 10
     monkeypatch.setattr(mode, "ANSWER_SECONDS", 0.3)
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     started = time.monotonic()
@@ -132,27 +134,47 @@ def test_online_without_a_key_is_offline_and_says_how_to_get_one(
     assert "wandb login" in str(resolved.fault)
 
 
-def _answering(monkeypatch: pytest.MonkeyPatch, response: httpx.Response) -> None:
-    monkeypatch.setattr(httpx, "post", lambda *_, **__: response)
+@contextlib.contextmanager
+def answering(status: int, text: str) -> Iterator[str]:
+    """A server that says the same to everything."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *args: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"http://127.0.0.1:{httpd.server_port}"
+        httpd.shutdown()
 
 
 @pytest.mark.parametrize(
-    ("response", "fault"),
+    ("status", "text", "fault"),
     [
-        (httpx.Response(503), "answers with 503"),
-        (httpx.Response(403), "does not take the key"),
-        (httpx.Response(200, json={"data": {"viewer": None}}), "does not take the key"),
-        (httpx.Response(200, json={"data": {"viewer": {"id": "x"}}}), None),
-        (httpx.Response(200, text="<html>"), None),
-        (httpx.Response(404), None),
+        (503, "", "answers with 503"),
+        (403, "", "does not take the key"),
+        (200, '{"data": {"viewer": null}}', "does not take the key"),
+        (200, '{"data": {"viewer": {"id": "x"}}}', None),
+        (200, "<html>", None),
+        (404, "", None),
     ],
 )
-def test_what_a_server_says(
-    monkeypatch: pytest.MonkeyPatch, response: httpx.Response, fault: str | None
-) -> None:
-    _answering(monkeypatch, response)
-    found = fault_of_server(Server(url="https://w.example", key=KEY, has_identity=False))
+def test_what_a_server_says(status: int, text: str, fault: str | None) -> None:
+    with answering(status, text) as url:
+        found = fault_of_server(Server(url=url, key=KEY, has_identity=False))
     assert (found is None) if fault is None else (fault in str(found))
+
+
+def test_an_identity_token_stands_in_for_a_key() -> None:
+    with answering(401, "") as url:
+        assert fault_of_server(Server(url=url, key=None, has_identity=True)) is None
 
 
 def test_a_password_in_the_address_and_the_key_are_not_shown() -> None:

@@ -87,7 +87,7 @@ def test_runs_lineage_registry_and_report_are_on_the_server_afterwards(
 ) -> None:
     report(tmp_path, train())
     lines = list(publish(tmp_path))
-    assert lines[0] == "2 runs uploaded"
+    assert lines[0] == "2 run folders uploaded"
     assert lines[-1].startswith(f"report: {wandb_server.url}/team/p/reports/")
 
     held = wandb_server.run_named("head")
@@ -111,7 +111,7 @@ def test_what_was_uploaded_is_not_uploaded_twice(wandb_server: WandbServer, tmp_
     list(publish(tmp_path))
     rows = len(wandb_server.run_named("head").history)
     lines = list(publish(tmp_path))
-    assert lines[0] == "2 of 2 runs were uploaded before"
+    assert lines[0] == "2 run folders uploaded before"
     assert len(wandb_server.run_named("head").history) == rows
     assert len(wandb_server.answers.views) == 1
     assert len([run for run in wandb_server.runs if run.fields["displayName"] == "data"]) == 1
@@ -122,14 +122,14 @@ def test_the_attempts_of_a_run_follow_one_another(
 ) -> None:
     train((3.0,))
     report(tmp_path, train((2.0, 1.0)))
-    assert next(publish(tmp_path)) == "3 runs uploaded"
+    assert next(publish(tmp_path)) == "3 run folders uploaded"
     held = wandb_server.run_named("head")
     assert [row["train/loss"] for row in held.history if "train/loss" in row] == [3.0, 2.0, 1.0]
 
 
 def test_a_run_without_a_report_is_uploaded_by_its_folder(wandb_server: WandbServer) -> None:
     folder = Path(str(train().offline_folder))
-    assert list(publish(folder)) == ["1 run uploaded"]
+    assert list(publish(folder)) == ["1 run folder uploaded"]
     assert wandb_server.run_named("head").state == "finished"
 
 
@@ -141,7 +141,7 @@ def test_a_folder_that_is_gone_is_said_and_the_rest_is_published(
     report(tmp_path, trained)
     lines = list(publish(tmp_path))
     assert lines[0] == f"run id-head: its folder {trained.offline_folder} is gone; not uploaded"
-    assert lines[1] == "1 run uploaded"
+    assert lines[1] == "1 run folder uploaded"
 
 
 def test_a_copy_in_the_artifact_store_is_as_good(
@@ -169,11 +169,11 @@ def test_a_copy_in_the_artifact_store_is_as_good(
         shutil.copytree(copy, target)
 
     fetched: list[str] = []
-    assert next(publish(tmp_path, fetch)) == "2 runs uploaded"
+    assert next(publish(tmp_path, fetch)) == "2 run folders uploaded"
     held = wandb_server.answers.artifacts.values()
     [table] = [one for one in held if one.kind == "run_table"]
     assert json.loads(next(iter(table.files.values())))["data"] == [["head"]]
-    assert next(publish(tmp_path, fetch)) == "2 of 2 runs were uploaded before"
+    assert next(publish(tmp_path, fetch)) == "2 run folders uploaded before"
     assert fetched == ["s3://store/copy"]
     shutil.rmtree(staging.parents[1])
 
@@ -221,7 +221,7 @@ def test_a_server_that_dies_while_it_is_given_runs_is_an_error_and_can_be_tried_
             list(publish(tmp_path))
     assert wandb_server.faults
     wandb_server.faults.clear()  # they were meant
-    assert next(publish(tmp_path)) == "2 runs uploaded"
+    assert next(publish(tmp_path)) == "2 run folders uploaded"
 
 
 def test_a_folder_of_something_else_is_an_error_of_ours(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_a_run_whose_machine_vanished_is_uploaded_as_far_as_it_was_written(
     assert 100 < len(losses) < 400
     assert losses == [float(loss) for loss in range(len(losses))]
     assert wandb_server.run_named("report").state == "finished"
-    assert next(publish(tmp_path)) == "2 of 2 runs were uploaded before"
+    assert next(publish(tmp_path)) == "2 run folders uploaded before"
     assert len(wandb_server.run_named("head").history) == len(losses)
 
 

@@ -6,6 +6,7 @@ import glob
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def publish_kept(folder: Path, fetch: Fetch, space: Path) -> Iterator[str]:
     if fault is not None:
         raise TrackingError(f"{fault}. Nothing was uploaded; run the command again when it can.")
     kept = read_report(report) if report.is_file() else None
-    folders = [folder] if own else []
+    folders = _attempts(folder, own[0].stem.removeprefix("run-")) if own else []
     run_ids: set[str] = set()
     for run in kept.offline if kept is not None else ():
         found = _folders(run, space, fetch)
@@ -72,8 +73,7 @@ def _folders(run: KeptRun, space: Path, fetch: Fetch) -> list[Path]:
     """A run's folder and those of its earlier attempts, from here or from the artifact store."""
     folder = Path(run.folder)
     if folder.is_dir():
-        attempts = folder.parent.glob(f"*run-????????_??????-{glob.escape(run.run_id)}")
-        return sorted({folder, *attempts})
+        return _attempts(folder, run.run_id)
     if run.copy is None:
         return []
     brought = space / folder.name
@@ -82,33 +82,64 @@ def _folders(run: KeptRun, space: Path, fetch: Fetch) -> list[Path]:
     return [brought]
 
 
+def _attempts(folder: Path, run_id: str) -> list[Path]:
+    """A run's folder, and those beside it of the same run: of earlier attempts, or from before its
+    server died."""
+    beside = folder.parent.glob(f"*run-????????_??????-{glob.escape(run_id)}")
+    return sorted({folder, *beside}, key=_began)
+
+
+def _began(folder: Path) -> str:
+    """Sorts by time: both `run-` and `offline-run-` are followed by it."""
+    return folder.name.partition("run-")[2]
+
+
+def _rounds(folders: list[Path]) -> list[list[Path]]:
+    """Folders of one run in different rounds, earliest first.
+
+    W&B puts a later one behind what the server has by then. Given both at once, wandb 0.31 has been
+    seen to write one over the other.
+    """
+    rounds: list[list[Path]] = []
+    seen: Counter[str] = Counter()
+    for folder in sorted(folders, key=_began):
+        run = next((file.name for file in folder.glob("run-*.wandb")), folder.name)
+        if seen[run] == len(rounds):
+            rounds.append([])
+        rounds[seen[run]].append(folder)
+        seen[run] += 1
+    return rounds
+
+
 def _sync(folders: list[Path]) -> Iterator[str]:
-    # In the order of their names, which begin with the time: attempts of one run follow another.
-    waiting = sorted(
-        (folder for folder in folders if not _is_synced(folder)), key=lambda one: one.name
-    )
+    waiting = [folder for folder in folders if not _is_synced(folder)]
     if len(waiting) < len(folders):
-        yield f"{len(folders) - len(waiting)} of {len(folders)} runs were uploaded before"
-    if not waiting:
-        return
-    for folder in waiting:
-        restore_staging(folder)
-    words = _run_sync(waiting)
+        yield f"{_folders_of_runs(len(folders) - len(waiting))} uploaded before"
     refused: list[str] = []
-    for folder in waiting:
-        if len(waiting) > 1 and not _is_synced(folder) and not _is_cut(folder, words):
-            words += _run_sync([folder])  # one that cannot be read keeps W&B from the others
-        if _is_cut(folder, words):
-            # Uploaded again it would be on the server twice.
-            (folder / UPLOADED).touch()
-            yield f"{folder.name} was never ended; what was written of it was uploaded"
-        elif not _is_synced(folder):
-            refused.append(folder.name)
+    words = ""
+    for together in _rounds(waiting):
+        for folder in together:
+            restore_staging(folder)
+        words += _run_sync(together)
+        for folder in together:
+            if len(together) > 1 and not _is_synced(folder) and not _is_cut(folder, words):
+                words += _run_sync([folder])  # one that cannot be read keeps W&B from the others
+            if _is_cut(folder, words):
+                # Uploaded again it would be on the server twice.
+                (folder / UPLOADED).touch()
+                yield f"{folder.name} was never ended; what was written of it was uploaded"
+            elif not _is_synced(folder):
+                refused.append(folder.name)
     if refused:
         raise TrackingError(
             f"W&B did not take {', '.join(refused)}. It says: {words[-WORDS:].strip()}"
         )
-    yield f"{len(waiting)} run{'s' if len(waiting) > 1 else ''} uploaded"
+    if waiting:
+        yield f"{_folders_of_runs(len(waiting))} uploaded"
+
+
+def _folders_of_runs(number: int) -> str:
+    return "1 run folder" if number == 1 else f"{number} run folders"
 
 
 def _is_cut(folder: Path, words: str) -> bool:
