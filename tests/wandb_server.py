@@ -16,7 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from wandb_answers import Answers, Run, UnknownRequestError
+from wandb_answers import Answers, Run
+from wandb_graphql import UnknownRequestError
 
 __all__ = ["KEY", "WandbServer", "serve"]
 
