@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -113,6 +114,23 @@ def test_a_server_that_never_answers_is_given_up_within_seconds(
     assert time.monotonic() - started < 3
     assert resolved.mode == "offline"
     assert resolved.fault is not None
+
+
+def test_a_name_that_is_looked_up_for_ever_is_given_up_within_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert mode.WHOLE_SECONDS < 10
+    looked_up = threading.Event()
+
+    def look_up(*_: object, **__: object) -> None:
+        looked_up.wait(30)
+        raise OSError("no such name")
+
+    monkeypatch.setattr(mode, "WHOLE_SECONDS", 0.3)
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    at = Server(url="http://w.example", key=KEY, has_identity=False)
+    assert fault_of_server(at) == "W&B at http://w.example cannot be reached"
+    looked_up.set()
 
 
 def test_a_key_that_the_server_does_not_take_means_offline(

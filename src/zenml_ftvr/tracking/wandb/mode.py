@@ -7,6 +7,8 @@ import base64
 import http.client
 import json
 import os
+import queue
+import threading
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ __all__ = ["Mode", "Resolved", "fault_of_server", "resolved_mode", "server"]
 Mode = Literal["online", "offline", "disabled"]
 
 ANSWER_SECONDS = 5.0  # a judgement: far above a slow network's round trip, below anyone's patience
+WHOLE_SECONDS = 8.0  # name, every address and answer together; a judgement
 ANSWER_BYTES = 10_000  # read of an answer that has a hundred
 MODES: dict[str, TrackingMode] = {
     "": "auto",
@@ -122,6 +125,16 @@ def fault_of_server(at: Server) -> str | None:
     """
     if at.key is None and not at.has_identity:
         return f"W&B at {at.shown} wants a key and there is none (wandb login, or WANDB_API_KEY)"
+    said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    # In a thread: looking up a name can take longer than any limit that a connection has.
+    threading.Thread(target=lambda: said.put(_asked(at)), daemon=True).start()
+    try:
+        return said.get(timeout=WHOLE_SECONDS)
+    except queue.Empty:
+        return f"W&B at {at.shown} cannot be reached"
+
+
+def _asked(at: Server) -> str | None:
     try:
         with urllib.request.urlopen(_question(at), timeout=ANSWER_SECONDS) as response:  # noqa: S310
             status, text = response.status, response.read(ANSWER_BYTES)
