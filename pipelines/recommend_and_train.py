@@ -79,9 +79,17 @@ def recommend_and_train(
     companion = None
     if decided.companion is not None:
         companion = _train(decided.companion, dataset, recommendation, tracking)
-    evaluation = evaluate_model(dataset, model, recommendation, reference, companion, seed=seed)
+    evaluation = evaluate_model(
+        dataset, model, recommendation, reference, companion, tracking=tracking, seed=seed
+    )
     publish_report(
-        recommendation, evaluation, model, reference, companion, report_folder=report_folder
+        recommendation,
+        evaluation,
+        model,
+        reference,
+        companion,
+        report_folder=report_folder,
+        tracking=tracking,
     )
 
 

@@ -1,4 +1,4 @@
-"""The command line: zenml-ftvr setup | init | doctor."""
+"""The command line: zenml-ftvr setup | init | doctor | publish."""
 
 from __future__ import annotations
 
@@ -90,6 +90,20 @@ def doctor(configuration: str | None) -> None:
     if problems:
         click.echo(f"{problems} problem{'s' if problems > 1 else ''} to mend.", err=True)
         sys.exit(1)
+
+
+@cli.command()
+@click.argument("location", default="ftvr_report")
+def publish(location: str) -> None:
+    """Upload to W&B what was kept offline: runs, data lineage, and the report.
+
+    LOCATION is the folder that the step publish_report wrote into, or the folder of a run, or the
+    URI of its copy in the artifact store of the active stack.
+    """
+    from zenml_ftvr.cli.publish import publish as publish_from
+
+    for line in publish_from(location):
+        click.echo(line)
 
 
 def main() -> None:

@@ -80,9 +80,11 @@ from zenml_ftvr.values.training import (
     CurvePoint,
     ModelSource,
     TrackedRun,
+    TrackingMode,
     TrackingSettings,
     TrainedModel,
     TrainingPlan,
+    project_fault,
 )
 
 __all__ = [
@@ -155,10 +157,12 @@ __all__ = [
     "TokenProfile",
     "TokenizerKind",
     "TrackedRun",
+    "TrackingMode",
     "TrackingSettings",
     "TrainedModel",
     "TrainingMemory",
     "TrainingPlan",
     "metric_of",
     "metrics_of",
+    "project_fault",
 ]
