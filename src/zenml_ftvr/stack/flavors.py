@@ -11,7 +11,9 @@ from zenml.integrations.wandb.flavors.wandb_experiment_tracker_flavor import (
 )
 from zenml.utils.secret_utils import SecretField
 
-__all__ = ["FLAVORS", "WandbFlavor", "WandbTrackerConfig", "WandbTrackerSettings"]
+from zenml_ftvr.stack.trainer_flavor import TrainerFlavor
+
+__all__ = ["FLAVORS", "TrainerFlavor", "WandbFlavor", "WandbTrackerConfig", "WandbTrackerSettings"]
 
 
 class WandbTrackerSettings(WandbExperimentTrackerSettings):
@@ -69,5 +71,6 @@ class WandbFlavor(WandbExperimentTrackerFlavor):
 
 FLAVORS: tuple[tuple[StackComponentType, str, str], ...] = (
     (StackComponentType.EXPERIMENT_TRACKER, "zenml_ftvr.stack.WandbFlavor", "ftvr_wandb"),
+    (StackComponentType.STEP_OPERATOR, "zenml_ftvr.stack.TrainerFlavor", "ftvr_trainer"),
 )
 """What `zenml-ftvr setup` registers: type, source, name."""
