@@ -15,6 +15,7 @@ from zenml.config.global_config import GlobalConfiguration
 from zenml.config.resource_settings import ResourceSettings
 from zenml.constants import ENV_ZENML_CUSTOM_SOURCE_ROOT
 from zenml.enums import ExecutionStatus
+from zenml.exceptions import IllegalOperationError
 from zenml.logger import get_logger
 from zenml.metadata.metadata_types import MetadataType
 from zenml.models import StepRunResponse, StepRunUpdate
@@ -209,12 +210,13 @@ class Trainer(BaseStepOperator):
         if record.exit_code == 0 and step_run.config.command is not None:
             return ExecutionStatus.COMPLETED  # a command: ZenML stores that it is done
         status = ExecutionStatus.STOPPED if record.ended_by == "request" else ExecutionStatus.FAILED
-        return _publish(
-            step_run.id,
-            StepRunUpdate(
-                status=status, end_time=utc_now(), exception_info=exception_of_ours(message)
-            ),
-        ).status
+        update = StepRunUpdate(
+            status=status, end_time=utc_now(), exception_info=exception_of_ours(message)
+        )
+        try:
+            return _publish(step_run.id, update).status
+        except IllegalOperationError:  # another process has said it in the meantime
+            return Client().get_run_step(step_run.id).status
 
     # In the step's process.
 

@@ -10,6 +10,8 @@ from zenml.step_operators.step_operator_entrypoint_configuration import (
 )
 from zenml.utils import source_utils
 
+from zenml_ftvr.errors import FtvrError
+
 if TYPE_CHECKING:
     from zenml.config.step_configurations import Step
     from zenml.models import PipelineSnapshotResponse
@@ -42,6 +44,9 @@ class TrainerEntrypoint(StepOperatorEntrypointConfiguration):
         """
         try:
             super()._run_step(step=step, snapshot=snapshot)
+        except FtvrError:
+            # Stored by now, and shown in one line by the process that waits: no traceback here.
+            sys.exit(1)
         except (SystemExit, KeyboardInterrupt) as end:
             what = (
                 f"called sys.exit({end.code!r})"
