@@ -63,6 +63,25 @@ def settings_for_each_step() -> None:
     )(after=[inline])
 
 
+@pipeline
+def on_ray(address: str) -> None:
+    look_around.with_options(
+        settings={
+            SETTINGS: {"target": "ray", "ray_address": address, "environment": {"MINE": "there"}},
+            "resources": ResourceSettings(cpu_count=1),
+        }
+    )()
+
+
+@pipeline
+def too_much_on_ray(address: str) -> None:
+    fills_memory.with_options(
+        settings={
+            SETTINGS: {"target": "ray", "ray_address": address, "memory_limit_gib": 1.0},
+        }
+    )()
+
+
 @step(
     enable_cache=False,
     step_operator=TRAINER,

@@ -1,6 +1,7 @@
 """The step operator behind `ftvr_trainer`."""
 
 import importlib.metadata
+import json
 import os
 import socket
 import subprocess
@@ -23,6 +24,7 @@ from zenml.step_operators import BaseStepOperator
 from zenml.utils import source_utils
 from zenml.utils.time_utils import utc_now
 
+from zenml_ftvr.errors import ConfigurationError
 from zenml_ftvr.stack.devices import choose_gpus, one_at_a_time, visible_gpus
 from zenml_ftvr.stack.step_output import StepOutput
 from zenml_ftvr.stack.trainer_entrypoint import TrainerEntrypoint, exception_of_ours
@@ -35,6 +37,7 @@ from zenml_ftvr.supervise import (
     start,
     stop,
 )
+from zenml_ftvr.supervise.ray_task import VARIABLES_FOR_THE_NODE
 from zenml_ftvr.values.execution import Execution
 
 if TYPE_CHECKING:
@@ -99,18 +102,14 @@ class Trainer(BaseStepOperator):
         records = _records()
         _forget_old(records)
         with one_at_a_time(records):
-            gpus = (
-                None
-                if resources.gpu_count is None
-                else choose_gpus(name, resources.gpu_count, visible_gpus(), records)
-            )
+            gpus = None
+            if resources.gpu_count is not None and settings.target == "local":
+                gpus = choose_gpus(name, resources.gpu_count, visible_gpus(), records)
             execution = self._execution(settings, resources, gpus)
             order = Order(
                 step=name,
-                command=_command(entrypoint_command),
-                limits=Limits(
-                    memory_gib=execution.memory_limit_gib, wall_hours=execution.wall_hours
-                ),
+                command=_command(entrypoint_command, name, settings),
+                limits=_limits(execution),
                 record=_record_path(info.step_run_id),
                 gpus=gpus or (),
             )
@@ -132,6 +131,7 @@ class Trainer(BaseStepOperator):
             ray_address=settings.ray_address,
             workers=settings.workers,
             threads=None if cores is None else max(1, int(cores)),
+            gpu_count=resources.gpu_count,
             gpus=gpus,
             memory_limit_gib=min((limit for limit in memory if limit is not None), default=None),
             wall_hours=settings.wall_hours,
@@ -270,16 +270,27 @@ def _forget_old(records: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _command(entrypoint_command: list[str]) -> tuple[str, ...]:
+def _limits(execution: Execution) -> Limits:
+    """Of the process here; a step on Ray has its memory limit on the node."""
+    memory = execution.memory_limit_gib if execution.target == "local" else None
+    return Limits(memory_gib=memory, wall_hours=execution.wall_hours)
+
+
+def _command(
+    entrypoint_command: list[str], step: str, settings: TrainerSettings
+) -> tuple[str, ...]:
     """This Python, and our way in; a command step's command is left alone."""
-    if entrypoint_command[:2] == ["python", "-m"]:
-        return (
-            sys.executable,
-            "-m",
-            "zenml_ftvr.supervise.step_main",
-            *entrypoint_command[2:],
-        )
-    return tuple(entrypoint_command)
+    if entrypoint_command[:2] != ["python", "-m"]:
+        if settings.target == "ray":
+            raise ConfigurationError(
+                f"step '{step}' is a command, and the trainer's target is 'ray', which runs steps "
+                f"in Python. Set target to local for this step."
+            )
+        return tuple(entrypoint_command)
+    own = (sys.executable, "-m", "zenml_ftvr.supervise.step_main")
+    if settings.target == "ray":
+        return (*own, "zenml_ftvr.supervise.ray_task", *entrypoint_command[2:], step)
+    return (*own, *entrypoint_command[2:])
 
 
 def _environment(
@@ -290,8 +301,7 @@ def _environment(
         {} if execution.threads is None else dict.fromkeys(THREAD_VARIABLES, str(execution.threads))
     )
     gpus = {} if execution.gpus is None else {"CUDA_VISIBLE_DEVICES": ",".join(execution.gpus)}
-    return {
-        **os.environ,
+    own = {
         **from_zenml,
         ENV_ZENML_CUSTOM_SOURCE_ROOT: source_utils.get_source_root(),
         **threads,
@@ -299,3 +309,6 @@ def _environment(
         **settings.environment,
         **execution.to_environment(),
     }
+    of_zenml = [name for name in os.environ if name.startswith("ZENML_")]
+    for_the_node = {VARIABLES_FOR_THE_NODE: json.dumps(sorted({*own, *of_zenml}))}
+    return {**os.environ, **own, **for_the_node}

@@ -28,8 +28,11 @@ class Execution:
     """Processes that train together."""
     threads: int | None = None
     """For all workers together; None where nothing was asked for."""
+    gpu_count: int | None = None
+    """For all workers together; None where nothing was asked for."""
     gpus: tuple[str, ...] | None = None
-    """The devices, as CUDA_VISIBLE_DEVICES names them; None where nothing was asked for."""
+    """Which, as CUDA_VISIBLE_DEVICES names them; None where nothing was asked for, or Ray chooses.
+    """
     memory_limit_gib: float | None = None
     wall_hours: float | None = None
     hardware: str | None = None
