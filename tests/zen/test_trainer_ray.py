@@ -27,7 +27,7 @@ def address() -> Iterator[str]:
             port = free.getsockname()[1]
         cluster = Cluster(
             initialize_head=True,
-            head_node_args={"num_cpus": 2, "port": port, "include_dashboard": False},
+            head_node_args={"num_cpus": 2, "gcs_server_port": port, "include_dashboard": False},
         )
         yield cluster.address
         cluster.shutdown()
