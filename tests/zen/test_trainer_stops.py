@@ -100,8 +100,17 @@ def test_an_interrupted_run_leaves_nothing_and_says_so(begin: Begin) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize("pipeline", ["stays", "stays_dynamically"])
+@pytest.mark.parametrize(
+    ("pipeline", "number"),
+    [
+        ("stays", signal.SIGTERM),
+        ("stays", signal.SIGKILL),
+        ("stays_dynamically", signal.SIGINT),
+        ("stays_dynamically", signal.SIGTERM),
+        ("stays_beside_others", signal.SIGINT),
+        ("stays_beside_others", signal.SIGKILL),
+    ],
+)
 def test_a_run_that_is_ended_from_outside_leaves_nothing(
     begin: Begin, pipeline: str, number: signal.Signals
 ) -> None:

@@ -168,5 +168,14 @@ def stays_dynamically(folder: str) -> None:
     has_a_grandchild(folder)
 
 
+@pipeline(dynamic=True)
+def stays_beside_others(folder: str) -> None:
+    has_a_grandchild.submit(folder)
+
+
 if __name__ == "__main__":
-    {"stays": stays, "stays_dynamically": stays_dynamically}[sys.argv[1]](sys.argv[2])
+    {
+        "stays": stays,
+        "stays_dynamically": stays_dynamically,
+        "stays_beside_others": stays_beside_others,
+    }[sys.argv[1]](sys.argv[2])

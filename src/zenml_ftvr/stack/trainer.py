@@ -17,6 +17,7 @@ from zenml.config.resource_settings import ResourceSettings
 from zenml.constants import ENV_ZENML_CUSTOM_SOURCE_ROOT
 from zenml.enums import ExecutionStatus
 from zenml.exceptions import IllegalOperationError
+from zenml.execution.pipeline.dynamic.run_context import DynamicPipelineRunContext
 from zenml.logger import get_logger
 from zenml.metadata.metadata_types import MetadataType
 from zenml.models import StepRunResponse, StepRunUpdate
@@ -158,9 +159,9 @@ class Trainer(BaseStepOperator):
             # Read again: it may have been written between the reading and the looking.
             record = ProcessRecord.read(_record_path(step_run.id)) or record
             return self._settle(step_run, record)
-        if self._is_to_stop(step_run):
+        if _is_interrupted() or self._is_to_stop(step_run):
             logger.info("The run is stopping: step `%s` is ended.", step_run.name)
-            stop(_record_path(step_run.id))
+            return self._settle(step_run, stop(_record_path(step_run.id)) or record)
         return ExecutionStatus.RUNNING
 
     def cancel(self, step_run: StepRunResponse) -> None:
@@ -249,6 +250,13 @@ class Trainer(BaseStepOperator):
         if self._output is not None:
             self._output.stop()
             self._output = None
+
+
+def _is_interrupted() -> bool:
+    """Ctrl-C in a dynamic pipeline: ZenML would wait for steps that were submitted side by side."""
+    context = DynamicPipelineRunContext.get()
+    raised = None if context is None else getattr(context.runner, "_exception", None)
+    return isinstance(raised, KeyboardInterrupt)
 
 
 def _publish(step_run_id: UUID, update: StepRunUpdate) -> StepRunResponse:
