@@ -1,16 +1,18 @@
 """What runs in the step's process."""
 
+import contextlib
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
-from zenml.client import Client
-from zenml.models import ExceptionInfo, StepRunUpdate
+from zenml.models import ExceptionInfo
 from zenml.step_operators.step_operator_entrypoint_configuration import (
     StepOperatorEntrypointConfiguration,
 )
+from zenml.steps import BaseStep
 from zenml.utils import source_utils
 
-from zenml_ftvr.errors import FtvrError
+from zenml_ftvr.errors import FtvrError, TrainingError
 
 if TYPE_CHECKING:
     from zenml.config.step_configurations import Step
@@ -38,31 +40,42 @@ class TrainerEntrypoint(StepOperatorEntrypointConfiguration):
             sys.path.insert(0, root)
 
     def _run_step(self, step: "Step", snapshot: "PipelineSnapshotResponse") -> None:
-        """Run it; `sys.exit` in a step fails the step, and not whoever waits for it.
-
-        ZenML would raise the same `SystemExit` again in the waiting process, and end it.
-        """
+        """Run it; an error of ours is stored, and shown by the process that waits, in one line."""
         try:
-            super()._run_step(step=step, snapshot=snapshot)
+            with _exit_is_an_error(step):
+                super()._run_step(step=step, snapshot=snapshot)
         except FtvrError:
-            # Stored by now, and shown in one line by the process that waits: no traceback here.
-            sys.exit(1)
-        except (SystemExit, KeyboardInterrupt) as end:
+            sys.exit(1)  # no traceback here
+
+
+@contextlib.contextmanager
+def _exit_is_an_error(step: "Step") -> Iterator[None]:
+    """`sys.exit` in a step fails the step, and not whoever waits for it.
+
+    ZenML stores what the function raises, and raises it again in the process that waits, which a
+    `SystemExit` would end. So it is turned into an error before ZenML sees it. There is no place
+    for that but the call itself; this process runs one step and nothing else. A
+    `KeyboardInterrupt` is left to ZenML where it watches the step's heartbeat: it may be its own.
+    """
+    ends = (SystemExit,) if step.spec.enable_heartbeat else (SystemExit, KeyboardInterrupt)
+    call = BaseStep.call_entrypoint
+
+    def call_or_fail(self: BaseStep, *arguments: Any, **inputs: Any) -> Any:
+        try:
+            return call(self, *arguments, **inputs)
+        except ends as end:
             what = (
                 f"called sys.exit({end.code!r})"
                 if isinstance(end, SystemExit)
-                else "was interrupted (KeyboardInterrupt)"
+                else "was interrupted (SIGINT)"
             )
-            message = (
+            raise TrainingError(
                 f"step '{step.config.name}' {what}. A step that fails raises an exception, and one "
                 f"that is done returns."
-            )
-            store = Client().zen_store
-            known = store.get_run_step(self.step_run.id).exception_info
-            store.update_run_step(
-                self.step_run.id,
-                StepRunUpdate(
-                    exception_info=exception_of_ours(message, known.traceback if known else "")
-                ),
-            )
-            raise
+            ) from end
+
+    BaseStep.call_entrypoint = call_or_fail  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        BaseStep.call_entrypoint = call  # type: ignore[method-assign]
