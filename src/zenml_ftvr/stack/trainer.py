@@ -1,5 +1,6 @@
 """The step operator behind `ftvr_trainer`."""
 
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -274,8 +275,9 @@ def _record_path(step_run_id: UUID) -> Path:
 def _forget_old(records: Path) -> None:
     before = time.time() - KEEP_RECORDS_DAYS * 86400
     for path in records.glob("*"):
-        if path.stat().st_mtime < before:
-            path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # another step has just renamed or removed it
+            if path.stat().st_mtime < before:
+                path.unlink()
 
 
 def _limits(execution: Execution) -> Limits:

@@ -125,7 +125,7 @@ class ProcessRecord:
 
     @classmethod
     def read(cls, path: Path) -> ProcessRecord | None:
-        """None where there is no record."""
+        """None where there is no record. What another version wrote beyond this is left out."""
         try:
             content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -135,4 +135,5 @@ class ProcessRecord:
         content["gpus"] = tuple(content["gpus"])
         if content["child"] is not None:
             content["child"] = ProcessId(**content["child"])
-        return cls(**content)
+        known = {field.name for field in dataclasses.fields(cls)}
+        return cls(**{name: value for name, value in content.items() if name in known})

@@ -32,6 +32,7 @@ MEMORY_EVERY_SECONDS = 0.1  # a process fills memory at some GiB a second; see a
 MEMORY_SHARE = 20  # looking takes at most a twentieth of a core: it costs more where more runs
 RECORD_EVERY_SECONDS = 5.0
 AFTER_THE_CHILD_SECONDS = 5.0  # for what it started and did not wait for; a judgement
+COULD_NOT_START = 127  # as a shell says it
 OUTPUT_SECONDS = 2.0  # for the last output to be written, once nothing is left that writes
 
 
@@ -62,15 +63,22 @@ class Supervisor:
         """Until nothing of the child is left; the record says how it ended."""
         adopt_orphans()
         output = _Output()
-        child = subprocess.Popen(  # noqa: S603  (what ZenML's process ordered)
-            command,
-            env={**os.environ, TERMINAL: ",".join(map(str, output.terminal))},
-            stdin=subprocess.DEVNULL,
-            stdout=output.writer,
-            stderr=output.writer,
-            process_group=0,
-            pass_fds=output.terminal,
-        )
+        try:
+            child = subprocess.Popen(  # noqa: S603  (what ZenML's process ordered)
+                command,
+                env={**os.environ, TERMINAL: ",".join(map(str, output.terminal))},
+                stdin=subprocess.DEVNULL,
+                stdout=output.writer,
+                stderr=output.writer,
+                process_group=0,
+                pass_fds=output.terminal,
+            )
+        except OSError as error:
+            output.path.write_text(
+                f"{command[0]} could not be started: {error}\n", encoding="utf-8"
+            )
+            self._note(exit_code=COULD_NOT_START, ended_by="itself")
+            return
         output.forward()
         self._note(child=ProcessId.of(child.pid))
         reason = self._watch(child.pid)
@@ -170,7 +178,7 @@ class _Output:
     def __init__(self) -> None:
         self.terminal = (os.dup(1), os.dup(2))
         self._reader, self.writer = os.pipe()
-        self._path = Path(os.environ[RAW_OUTPUT])
+        self.path = Path(os.environ[RAW_OUTPUT])
         self._thread = threading.Thread(target=self._copy, daemon=True, name="ftvr-output")
 
     def forward(self) -> None:
@@ -180,7 +188,7 @@ class _Output:
 
     def _copy(self) -> None:
         lines = WholeLines()
-        with self._path.open("w", encoding="utf-8", buffering=1) as file:
+        with self.path.open("w", encoding="utf-8", buffering=1) as file:
             while piece := os.read(self._reader, 65536):
                 self._show(lines.feed(piece.decode(errors="replace")), file)
             self._show(lines.flush(), file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -355,3 +356,25 @@ def test_a_process_of_another_machine_is_named_and_left_alone(tmp_path: Path) ->
 
 def test_what_was_never_started_is_no_error(tmp_path: Path) -> None:
     assert stop(tmp_path / "none.json") is None
+
+
+def test_a_command_that_is_not_there_says_so(tmp_path: Path) -> None:
+    order = Order(
+        step="train", command=("no-such-command",), limits=Limits(), record=tmp_path / "one.json"
+    )
+    start(order, {**os.environ, "PYTHONPATH": SEARCHED}).wait(PATIENCE_SECONDS)
+    record = ProcessRecord.read(order.record)
+    assert record is not None
+    assert record.exit_code == 127
+    said = describe_failure(record, order.raw_output)
+    assert "no-such-command could not be started: [Errno 2]" in said
+
+
+def test_a_record_of_a_later_version_is_read(tmp_path: Path) -> None:
+    me = ProcessId.of(os.getpid())
+    assert me is not None
+    record = ProcessRecord(step="train", host="here", supervisor=me, limits=Limits())
+    record.write(tmp_path / "one.json")
+    content = json.loads((tmp_path / "one.json").read_text())
+    (tmp_path / "one.json").write_text(json.dumps({**content, "new": 1}))
+    assert ProcessRecord.read(tmp_path / "one.json") == record
