@@ -44,12 +44,15 @@ def cli(debug: bool) -> None:
     show_default=True,
     help="Of the W&B tracker; auto is online where W&B has a key.",
 )
+@click.option(
+    "--usd-per-hour", type=float, help="What an hour of this machine costs; the trainer keeps it."
+)
 @click.option("--remove", is_flag=True, help="Undo it.")
-def setup(stack: str, activate: bool, mode: str, remove: bool) -> None:
-    """Register our flavors, a W&B tracker and a stack with it. Safe to run again."""
+def setup(stack: str, activate: bool, mode: str, usd_per_hour: float | None, remove: bool) -> None:
+    """Register our flavors, a W&B tracker, a trainer and a stack with both. Safe to run again."""
     from zenml_ftvr.cli.setup import register, unregister
 
-    lines = unregister(stack) if remove else register(stack, mode, activate)
+    lines = unregister(stack) if remove else register(stack, mode, activate, usd_per_hour)
     for line in lines:
         click.echo(line)
 

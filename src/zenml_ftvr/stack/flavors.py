@@ -12,10 +12,11 @@ from zenml.integrations.wandb.flavors.wandb_experiment_tracker_flavor import (
 from zenml.utils.secret_utils import SecretField
 
 from zenml_ftvr.errors import ConfigurationError
+from zenml_ftvr.stack.trainer_flavor import TrainerFlavor
 from zenml_ftvr.values import TrackingMode, project_fault
 from zenml_ftvr.values.written import name_or_guess
 
-__all__ = ["FLAVORS", "WandbFlavor", "WandbTrackerConfig", "WandbTrackerSettings"]
+__all__ = ["FLAVORS", "TrainerFlavor", "WandbFlavor", "WandbTrackerConfig", "WandbTrackerSettings"]
 
 SAME_RUN = "reuse_on_retry"
 
@@ -112,5 +113,6 @@ class WandbFlavor(WandbExperimentTrackerFlavor):
 
 FLAVORS: tuple[tuple[StackComponentType, str, str], ...] = (
     (StackComponentType.EXPERIMENT_TRACKER, "zenml_ftvr.stack.WandbFlavor", "ftvr_wandb"),
+    (StackComponentType.STEP_OPERATOR, "zenml_ftvr.stack.TrainerFlavor", "ftvr_trainer"),
 )
 """What `zenml-ftvr setup` registers: type, source, name."""

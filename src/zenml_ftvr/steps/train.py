@@ -10,6 +10,7 @@ from zenml_ftvr.data import Dataset
 from zenml_ftvr.errors import TrainingError
 from zenml_ftvr.hardware import detect, installed_versions
 from zenml_ftvr.materializers import TrainedModelMaterializer, work_folder
+from zenml_ftvr.stack import trainer_usd_per_hour
 from zenml_ftvr.stack.step_run import experiment_of, open_step_run, tracked_run
 from zenml_ftvr.steps.cache import CACHE_POLICY
 from zenml_ftvr.tracking import data_artifact, model_artifact, ranking_table
@@ -177,7 +178,11 @@ def _train(
     recommendation: Recommendation | None,
     tracking: TrackingSettings,
 ) -> TrainedModel:
-    price = None if recommendation is None else recommendation.calibration.hardware.usd_per_hour
+    price = (
+        trainer_usd_per_hour()
+        if recommendation is None
+        else recommendation.calibration.hardware.usd_per_hour
+    )
     hardware = detect(price)
     name, tags = f"{plan.kind}-{plan.fingerprint[:6]}", (plan.kind, plan.task.kind)
     config = _tracked_config(plan, dataset, recommendation)
