@@ -20,12 +20,12 @@ from appending import RESULTS, Run, append_missing
 from zenml_ftvr.api import plan_for
 from zenml_ftvr.data import Dataset, load_dataset
 from zenml_ftvr.hardware import detect
-from zenml_ftvr.tasks.text_classification import score
-from zenml_ftvr.train import fit_baseline, print_progress, run_plan
+from zenml_ftvr.train import print_progress, run_plan
 from zenml_ftvr.values import (
     DataSource,
     Full,
     Lora,
+    Metric,
     ModelSource,
     Partial,
     Scratch,
@@ -72,21 +72,19 @@ def learning_rates(dataset: Dataset, kinds: Sequence[str]) -> Iterator[Run]:
 
 def cheap_arms(dataset: Dataset) -> Iterator[Run]:
     """The baseline at five strengths of regularisation."""
-    import numpy as np
+    from zenml_ftvr.models import fit_baseline
+    from zenml_ftvr.models.baselines import text
+    from zenml_ftvr.tasks import score, work_for
 
-    import zenml_ftvr.train.solved as solved
-
+    work = work_for(TextClassification(), dataset)
+    metrics: tuple[Metric, ...] = ("accuracy", "macro_f1")
     for c in (1.0, 3.0, 10.0, 30.0):
 
         def measure(c: float = c) -> dict[str, Any]:
-            solved.BASELINE_C = c
-            pipeline = fit_baseline(dataset.train.texts, dataset.label_ids(dataset.train), 0)
-            truth = np.asarray(dataset.label_ids(dataset.validation))
-            predicted = np.asarray(pipeline.predict(dataset.validation.texts))
-            return {
-                f"validation_{metric}": score(metric, truth, predicted)
-                for metric in ("accuracy", "macro_f1")
-            }
+            text.BASELINE_C = c
+            baseline = fit_baseline(work, dataset.train, 0)
+            answers = work.answers(baseline.outputs(dataset.validation), dataset.validation)
+            return {f"validation_{metric}": score(answers, metric) for metric in metrics}
 
         key = {
             "data": dataset.fingerprint[:12],

@@ -14,6 +14,7 @@ from zenml_ftvr.hardware import detect
 from zenml_ftvr.profile import profile_data
 from zenml_ftvr.values import (
     ALL_APPROACHES,
+    Allowance,
     Approach,
     Baseline,
     Budget,
@@ -51,11 +52,14 @@ CALIBRATION_SHARE = 0.1
 first seven steps take a tenth of the budget takes no seventy steps in all of it."""
 
 
-def load(path: str | Path) -> LoadedModel:
-    """Load a trained model's folder: `load(path).predict(["a text"])`."""
+def load(path: str | Path, allow: Sequence[Allowance] = ()) -> LoadedModel:
+    """Load a trained model's folder: `load(path).predict(["a text"])`.
+
+    `allow` is needed where the base model had code or pickled weights (`ModelSource.allow`).
+    """
     from zenml_ftvr.models import load as load_folder
 
-    return load_folder(path)
+    return load_folder(path, allow)
 
 
 def resolve_base(request: Request) -> ResolvedModel | None:
@@ -79,17 +83,17 @@ def resolve_base(request: Request) -> ResolvedModel | None:
 def profile_dataset(dataset: Dataset, base: ResolvedModel | None, request: Request) -> DataProfile:
     """Profile the data, with the base model's tokenizer where there is one."""
     if base is None:
-        return profile_data(dataset, None, request.task)
+        return profile_data(dataset, None, most_tokens(request.task))
     from zenml_ftvr.models import tokenizer_view
 
-    return profile_data(dataset, tokenizer_view(base), request.task)
+    return profile_data(dataset, tokenizer_view(base), most_tokens(request.task))
 
 
 def basis_for(profile: DataProfile, base: ResolvedModel | None, request: Request) -> PlanBasis:
     """What the plans of all arms of one request share."""
     source, fingerprint = (None, None) if base is None else (base.source, base.fingerprint)
-    n_layers = None if base is None else base.architecture.layers
-    return plan_basis(profile, request.task, source, fingerprint, request.seed, n_layers)
+    architecture = None if base is None else base.architecture
+    return plan_basis(profile, request.task, source, fingerprint, request.seed, architecture)
 
 
 def calibrate_arms(
@@ -209,5 +213,5 @@ def plan_for(
         seed=seed,
     )
     base = resolve_base(request)
-    profile = profile_data(dataset, None, task)
+    profile = profile_data(dataset, None, most_tokens(task))
     return make_plan(approach, basis_for(profile, base, request))

@@ -9,15 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zenml_ftvr.approaches import most_tokens
-from zenml_ftvr.data import Dataset, Rows, check_rows
+from zenml_ftvr.data import Dataset, Rows, check_rows, measure_alphabet
 from zenml_ftvr.values import (
     ClassCount,
     DataChecks,
     DataProfile,
-    ImageClassification,
     Quantiles,
-    Task,
     TokenProfile,
 )
 
@@ -47,12 +44,12 @@ class TokenizerView:
     """Special tokens that are added to a text."""
 
 
-def profile_data(dataset: Dataset, tokenizer: TokenizerView | None, task: Task) -> DataProfile:
+def profile_data(dataset: Dataset, tokenizer: TokenizerView | None, max_length: int) -> DataProfile:
     """Count and measure; lengths are of the training split, so that the test split stays unseen.
 
     The checks alone look at every split: whether one leaks into another cannot be seen in one.
     """
-    texts = _sampled_texts(dataset.train, task)
+    texts = _sampled_texts(dataset.train)
     splits = {name: _label_counts(getattr(dataset, name)) for name in _SPLITS}
     classes = tuple(
         ClassCount(label=label, **{name: splits[name][label] for name in _SPLITS})
@@ -60,7 +57,7 @@ def profile_data(dataset: Dataset, tokenizer: TokenizerView | None, task: Task) 
     )
     tokens = None
     if tokenizer is not None and texts:
-        tokens = _token_profile(texts, len(dataset.train), tokenizer, most_tokens(task))
+        tokens = _token_profile(texts, len(dataset.train), tokenizer, max_length)
     n_rows = sum(len(getattr(dataset, name)) for name in _SPLITS)
     profile = DataProfile(
         source=dataset.source.name,
@@ -78,6 +75,7 @@ def profile_data(dataset: Dataset, tokenizer: TokenizerView | None, task: Task) 
         tokens=tokens,
         checks=check_rows(dataset),
         numbers=_numbers(dataset.train),
+        alphabet=measure_alphabet(texts) if texts else None,
     )
     return dataclasses.replace(profile, warnings=_warnings(profile))
 
@@ -103,9 +101,11 @@ def _numbers(rows: Rows) -> Quantiles | None:
     return _quantiles(rows.targets)
 
 
-def _sampled_texts(rows: Rows, task: Task) -> list[str]:
+def _sampled_texts(rows: Rows) -> list[str]:
     """The text of at most 20,000 rows; none of images."""
-    if isinstance(task, ImageClassification):
+    import pyarrow as pa
+
+    if pa.types.is_binary(rows.table.column("text").type):
         return []
     if len(rows) > SAMPLED_TEXTS:
         places = random.Random(0).sample(range(len(rows)), SAMPLED_TEXTS)  # noqa: S311  (no secret)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import runpy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -288,8 +289,8 @@ def test_a_file_is_answered_in_batches(
     sizes = []
 
     class Counting:
-        def __init__(self, path: str) -> None:
-            self._model = load(path)
+        def __init__(self, path: str, allow: Sequence[Any]) -> None:
+            self._model = load(path, allow)
 
         def predict(self, texts: list[str]) -> Any:
             sizes.append(len(texts))

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import assert_never
 
 from zenml_ftvr.approaches import contrastive, full, head, lora, partial, scratch
-from zenml_ftvr.approaches.facts import Architecture, TrainingFacts
+from zenml_ftvr.approaches.facts import Architecture, ImageShape, TrainingFacts, image_shape
 from zenml_ftvr.approaches.pairs import most_tokens, refusal
+from zenml_ftvr.approaches.pretraining import resolve_pretraining
 from zenml_ftvr.values import (
     Approach,
     Baseline,
     Contrastive,
+    Form,
     Full,
     Head,
     Kind,
@@ -25,8 +27,10 @@ __all__ = [
     "WARMUP_SHARE",
     "WEIGHT_DECAY",
     "Architecture",
+    "ImageShape",
     "TrainingFacts",
     "describe",
+    "image_shape",
     "memory_bytes",
     "min_epochs",
     "most_tokens",
@@ -52,9 +56,13 @@ def resolve(approach: Approach, facts: TrainingFacts) -> tuple[Approach, tuple[s
         case Partial():
             return partial.resolve(approach, facts)
         case Full():
-            return full.resolve(approach, facts)
+            approach, pretraining = resolve_pretraining(approach)
+            tuned, reasons = full.resolve(approach, facts)
+            return tuned, (*pretraining, *reasons)
         case Lora():
-            return lora.resolve(approach, facts)
+            approach, pretraining = resolve_pretraining(approach)
+            adapted, reasons = lora.resolve(approach, facts)
+            return adapted, (*pretraining, *reasons)
         case Scratch():
             return scratch.resolve(approach, facts)
         case _:
@@ -76,8 +84,18 @@ def min_epochs(approach: Approach) -> float:
             assert_never(approach)
 
 
-def memory_bytes(approach: Approach, base: Architecture | None, max_length: int) -> int:
-    """Peak bytes of training a resolved approach at full length; 0 for `baseline`."""
+def memory_bytes(
+    approach: Approach,
+    base: Architecture | None,
+    max_length: int,
+    *,
+    form: Form = "encoder",
+    image: ImageShape | None = None,
+) -> int:
+    """Peak bytes of training a resolved approach at full length; 0 for `baseline`.
+
+    `form` and `image` are of a model of our own.
+    """
     match approach:
         case Baseline():
             return 0
@@ -89,19 +107,25 @@ def memory_bytes(approach: Approach, base: Architecture | None, max_length: int)
         case Partial():
             batch_size = approach.batch_size or full.BATCH_SIZE
             layers = approach.layers or 1
-            return 0 if base is None else partial.memory_bytes(base, layers, batch_size, max_length)
+            if base is None:
+                return 0
+            return partial.memory_bytes(base, layers, batch_size, max_length, approach.precision)
         case Full():
             batch_size = approach.batch_size or full.BATCH_SIZE
-            return 0 if base is None else full.memory_bytes(base, batch_size, max_length)
+            return 0 if base is None else full.memory_bytes(base, batch_size, max_length, approach)
         case Lora():
             batch_size = approach.batch_size or full.BATCH_SIZE
             rank = approach.rank or lora.RANK
-            return 0 if base is None else lora.memory_bytes(base, rank, batch_size, max_length)
+            if base is None:
+                return 0
+            return lora.memory_bytes(base, rank, batch_size, max_length, approach)
         case Scratch():
             own = scratch.architecture(
                 approach.depth or scratch.MIN_DEPTH,
                 approach.vocabulary_size or scratch.MIN_VOCABULARY,
                 max_length,
+                form,
+                image,
             )
             return scratch.memory_bytes(own, approach.batch_size or full.BATCH_SIZE, max_length)
         case _:

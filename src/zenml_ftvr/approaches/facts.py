@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import assert_never
 
-__all__ = ["Architecture", "TrainingFacts", "activation_bytes", "epochs_for"]
+from zenml_ftvr.values import Alphabet, Form, Precision
+
+__all__ = [
+    "Architecture",
+    "ImageShape",
+    "TrainingFacts",
+    "activation_bytes",
+    "checkpointed_bytes",
+    "copied_weight_bytes",
+    "epochs_for",
+    "image_shape",
+]
 
 GIB = 2**30
 
@@ -14,10 +27,43 @@ ADAM_BYTES_PER_TRAINABLE = 16
 """fp32 weight 4, gradient 4, two Adam moments 8: Rajbhandari et al. 2020, arXiv 1910.02054, 3.1
 (the same total as their mixed-precision 2 + 2 + 12)."""
 
+ADAM_8BIT_BYTES_PER_TRAINABLE = 10
+"""As above with a byte for each moment: Dettmers et al. 2022, arXiv 2110.02861, 2. Their scale, a
+32-bit number a block of moments, is left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageShape:
+    """Square images as a transformer reads them: in square patches, each a token."""
+
+    image_size: int
+    """Pixels a side, a multiple of `patch_size`."""
+    patch_size: int
+    channels: int
+
+    @property
+    def n_patches(self) -> int:
+        return (self.image_size // self.patch_size) ** 2
+
+
+def image_shape(side: int, channels: int) -> ImageShape:
+    """The shape for images of `side` pixels: about as many patches a side as pixels in a patch's.
+
+    Patches of 2, 4 and 14 pixels for images of 8, 32 and 224; Dosovitskiy et al. 2021, arXiv
+    2010.11929, 4.1, cut 224 pixels into patches of 14, 16 and 32. Where no patch size near the
+    root divides the side, the images are to be enlarged to the next multiple.
+    """
+    root = math.isqrt(side)
+    dividing = [size for size in range(max(1, (root + 1) // 2), root + 1) if side % size == 0]
+    patch = max(dividing, default=max(1, root))
+    return ImageShape(
+        image_size=math.ceil(side / patch) * patch, patch_size=patch, channels=channels
+    )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Architecture:
-    """The sizes of a transformer encoder."""
+    """The sizes of a transformer."""
 
     layers: int
     hidden: int
@@ -27,6 +73,9 @@ class Architecture:
     n_params: int
     max_positions: int | None = None
     """The longest input in tokens; None where nothing bounds it."""
+    form: Form = "encoder"
+    image: ImageShape | None = None
+    """Of an image encoder; None for text."""
 
     @property
     def linear_in_out(self) -> int:
@@ -35,6 +84,11 @@ class Architecture:
         Four h x h of attention and two of the feed-forward.
         """
         return self.layers * (4 * 2 * self.hidden + 2 * (self.hidden + self.intermediate))
+
+    @property
+    def linear_out(self) -> int:
+        """Sum of d_out over the same layers."""
+        return self.layers * (5 * self.hidden + self.intermediate)
 
     @property
     def n_body_params(self) -> int:
@@ -54,18 +108,70 @@ class TrainingFacts:
     """Words of the training split, after truncation: what a tokenizer of its own would see."""
     n_layers: int | None = None
     """Of the base model; None where there is none."""
+    form: Form = "encoder"
+    """What a model of our own would be built as."""
+    alphabet: Alphabet | None = None
+    """Of the training texts; None where it was not measured, and for images."""
+    n_pretrain_words: int | None = None
+    """Words of the unlabelled texts that a model of our own is to learn from first; None where
+    there are none, or they were not counted."""
+    architecture: Architecture | None = None
+    """Of the base model; None where there is none, or it was not asked for."""
+    target_bits: float | None = None
+    """The most that the targets of the training split can teach; None: log2(classes) a row."""
 
 
-def activation_bytes(architecture: Architecture, batch_size: int, length: int) -> int:
-    """Bytes of activations that one backward pass keeps, nothing recomputed, 32-bit.
+LOGIT_BYTES = 12
+"""Of a piece's score at a position: the score, its log-probability and its gradient, 32 bits each;
+what torch's cross entropy keeps."""
+
+
+def number_bytes(precision: Precision) -> int:
+    """Bytes of a number that layers hand on; 32 bits where the device has not decided yet."""
+    return 2 if precision in ("bf16", "fp16") else FULL_PRECISION_BYTES
+
+
+def activation_bytes(
+    architecture: Architecture, batch_size: int, length: int, precision: Precision = "fp32"
+) -> int:
+    """Bytes of activations that one backward pass keeps, nothing recomputed.
 
     Korthikanti et al. 2022, arXiv 2205.05198, eq. 1: s b h (34 + 5 a s / h) bytes a layer at 16
     bits; doubled here for 32 bits (their dropout masks, one byte each, are doubled too: an upper
-    bound).
+    bound). A decoder scores every piece at every position; an encoder-decoder's decoder attends
+    once more, 11 + 5 a s / h and a norm's 2, for texts and answers of `length` each.
     """
     h, a = architecture.hidden, architecture.heads
-    per_layer = length * batch_size * h * (34 + 5 * a * length / h)
-    return int(2 * per_layer * architecture.layers)
+    squares = 5 * a * length / h
+    match architecture.form:
+        case "encoder" | "image-encoder":
+            a_layer, scores = 34 + squares, 0
+        case "decoder":
+            a_layer, scores = 34 + squares, LOGIT_BYTES * architecture.vocabulary_size
+        case "encoder-decoder":
+            a_layer = 34 + squares + 34 + 11 + 2 + 2 * squares
+            scores = LOGIT_BYTES * architecture.vocabulary_size
+        case _:
+            assert_never(architecture.form)
+    layers = number_bytes(precision) / 2 * h * a_layer * architecture.layers
+    return int(length * batch_size * (layers + scores))
+
+
+def checkpointed_bytes(
+    architecture: Architecture, batch_size: int, length: int, precision: Precision = "fp32"
+) -> int:
+    """As `activation_bytes`, where only the input of each layer is kept and the rest recomputed.
+
+    Korthikanti et al. 2022, 4: 2 s b h bytes a layer at 16 bits, and all of the layer in hand.
+    """
+    inputs = length * batch_size * architecture.hidden * number_bytes(precision)
+    every_layer = activation_bytes(architecture, batch_size, length, precision)
+    return architecture.layers * inputs + every_layer // architecture.layers
+
+
+def copied_weight_bytes(n_weights: int, precision: Precision) -> int:
+    """Bytes of the 16-bit copies of 32-bit weights that torch.autocast keeps during a step."""
+    return 0 if number_bytes(precision) == FULL_PRECISION_BYTES else 2 * n_weights
 
 
 def epochs_for(n_train: int, *, ample: float, most: float, ample_rows: int) -> float:

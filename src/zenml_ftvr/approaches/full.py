@@ -5,10 +5,13 @@ from __future__ import annotations
 import dataclasses
 
 from zenml_ftvr.approaches.facts import (
+    ADAM_8BIT_BYTES_PER_TRAINABLE,
     ADAM_BYTES_PER_TRAINABLE,
     Architecture,
     TrainingFacts,
     activation_bytes,
+    checkpointed_bytes,
+    copied_weight_bytes,
     epochs_for,
 )
 from zenml_ftvr.values import Full
@@ -63,12 +66,33 @@ def resolve(approach: Full, facts: TrainingFacts) -> tuple[Full, tuple[str, ...]
     return resolved, tuple(reasons)
 
 
-def flops_per_token(architecture: Architecture) -> float:
-    """Forward 2 and backward 4 a parameter: Kaplan et al. 2020, arXiv 2001.08361, 2.1."""
-    return 6.0 * architecture.n_body_params
+def flops_per_token(architecture: Architecture, approach: Full | None = None) -> float:
+    """Forward 2 and backward 4 a parameter: Kaplan et al. 2020, arXiv 2001.08361, 2.1.
+
+    Checkpointing makes the forward pass a second time: Korthikanti et al. 2022, arXiv 2205.05198.
+    """
+    again = approach is not None and approach.gradient_checkpointing == "always"
+    return (8.0 if again else 6.0) * architecture.n_body_params
 
 
-def memory_bytes(architecture: Architecture, batch_size: int, length: int) -> int:
-    """Weights, gradients, Adam's moments and activations, 32-bit, in bytes."""
-    fixed = ADAM_BYTES_PER_TRAINABLE * architecture.n_params
-    return fixed + activation_bytes(architecture, batch_size, length)
+def memory_bytes(
+    architecture: Architecture, batch_size: int, length: int, approach: Full | None = None
+) -> int:
+    """Weights, gradients, Adam's moments and activations, in bytes.
+
+    Knobs that the machine decides (`auto`) count as 32 bits and nothing recomputed.
+    """
+    approach = approach or Full()
+    kept = checkpointed_bytes if approach.gradient_checkpointing == "always" else activation_bytes
+    activations = kept(architecture, batch_size, length, approach.precision)
+    copies = copied_weight_bytes(architecture.n_body_params, approach.precision)
+    return _state_bytes(architecture, approach) + copies + activations
+
+
+def _state_bytes(architecture: Architecture, approach: Full) -> int:
+    """Weights, gradients and moments; 8-bit Adam keeps those of embeddings in 32 bits."""
+    if approach.optimiser == "adamw":
+        return ADAM_BYTES_PER_TRAINABLE * architecture.n_params
+    body = architecture.n_body_params
+    embeddings = ADAM_BYTES_PER_TRAINABLE * (architecture.n_params - body)
+    return ADAM_8BIT_BYTES_PER_TRAINABLE * body + embeddings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from zenml_ftvr.approaches import full
 from zenml_ftvr.approaches.facts import (
@@ -11,7 +12,10 @@ from zenml_ftvr.approaches.facts import (
     Architecture,
     TrainingFacts,
     activation_bytes,
+    checkpointed_bytes,
+    copied_weight_bytes,
     epochs_for,
+    number_bytes,
 )
 from zenml_ftvr.values import Lora
 
@@ -21,10 +25,14 @@ __all__ = [
     "LEARNING_RATE",
     "RANK",
     "adapter_params",
+    "alpha",
     "capacity_bits",
+    "dropout",
     "flops_per_token",
     "memory_bytes",
+    "rank_for",
     "resolve",
+    "target_bits",
 ]
 
 LEARNING_RATE = 5e-4
@@ -34,11 +42,23 @@ al. 2024, arXiv 2405.09673, 4.7 (about 10). Hu et al. 2021, table 9 use 4e-4 and
 GLUE (from memory). Twice as much collapsed on customer reviews:
 benchmarks/results/learning_rates.jsonl."""
 
-RANK = 16  # Biderman et al. 2024, 4.7: 16 to 256; the low end suffices for small sets
-ALPHA_PER_RANK = 2  # Biderman et al. 2024, 4.7: alpha = 2r
+RANK, MOST_RANK = 16, 256
+"""Biderman et al. 2024, 4.7: 16 to 256. No lower, whatever the data hold: the learning rate was
+measured at 16."""
+ALPHA_PER_RANK = 2  # Biderman et al. 2024, 4.7: alpha = 2r, so that the update is scaled by 2
+RSLORA_ALPHA = 8
+"""Divided by the root of the rank (Kalajdzievski 2023, arXiv 2312.03732), it gives the same scale
+of 2 at rank 16."""
 DROPOUT = 0.05  # Dettmers et al. 2023, arXiv 2305.14314, A.2: 0.05 to 0.1 help small models
+DORA_DROPOUT = 0.0
+"""With dropout, PEFT runs every frozen layer twice in a DoRA step (peft 0.21, tuners/lora/dora.py:
+the base's answer to the input without dropout is no use then)."""
 
 BITS_PER_PARAM = 2.0  # Allen-Zhu & Li 2024, arXiv 2404.05405: knowledge capacity of a parameter
+
+BASE_BYTES_4BIT = 0.5 + 0.127 / 8
+"""NF4 and its doubly quantised scales, bytes a weight of a linear layer: Dettmers et al. 2023,
+arXiv 2305.14314, 3."""
 
 
 def resolve(approach: Lora, facts: TrainingFacts) -> tuple[Lora, tuple[str, ...]]:
@@ -55,16 +75,63 @@ def resolve(approach: Lora, facts: TrainingFacts) -> tuple[Lora, tuple[str, ...]
             f"learning rate {LEARNING_RATE:g}: ten times the most that is usual for full "
             f"fine-tuning (Schulman et al. 2025; Devlin et al. 2019)."
         )
-    if approach.rank is None:
-        reasons.append(f"rank {RANK} on all linear layers (Biderman et al. 2024).")
+    rank = approach.rank
+    if rank is None:
+        rank, why = rank_for(facts)
+        reasons.append(why)
     resolved = dataclasses.replace(
         approach,
         learning_rate=approach.learning_rate or LEARNING_RATE,
         epochs=epochs,
         batch_size=approach.batch_size or full.BATCH_SIZE,
-        rank=approach.rank or RANK,
+        rank=rank,
     )
     return resolved, tuple(reasons)
+
+
+def target_bits(facts: TrainingFacts) -> float:
+    """What the training targets can teach at most, in bits; of one label a row, log2(classes)."""
+    if facts.target_bits is not None:
+        return facts.target_bits
+    return facts.n_train * math.log2(max(2, facts.n_classes))
+
+
+def rank_for(facts: TrainingFacts) -> tuple[int, str]:
+    """The least power of two that holds what the data can teach, within limits, and a sentence.
+
+    Schulman et al. 2025: adapters fall behind full fine-tuning where the data hold more bits than
+    the adapters' parameters can take.
+    """
+    shape = facts.architecture
+    if shape is None:
+        return RANK, f"rank {RANK} on all linear layers (Biderman et al. 2024)."
+    bits = target_bits(facts)
+    needed = max(1, math.ceil(bits / capacity_bits(adapter_params(shape, 1))))
+    rank = 2 ** math.ceil(math.log2(needed))
+    most = min(MOST_RANK, 2 ** math.floor(math.log2(max(2, shape.hidden))))
+    least = min(RANK, most)
+    holds = (
+        f"the training targets hold at most {bits:,.0f} bits, for which rank {needed:,} has room "
+        f"({BITS_PER_PARAM:g} bits a weight: Allen-Zhu & Li 2024)"
+    )
+    if rank > most:
+        why = f"rank {most}, the most (Biderman et al. 2024, and never above the width): {holds}."
+        return most, why
+    if rank < least:
+        return least, f"rank {least}, the least (Biderman et al. 2024): {holds}."
+    return rank, f"rank {rank}, a power of two: {holds}."
+
+
+def alpha(approach: Lora) -> int:
+    """The numerator of the adapters' scale."""
+    if approach.variant == "rslora":
+        return RSLORA_ALPHA
+    return ALPHA_PER_RANK * (approach.rank or RANK)
+
+
+def dropout(approach: Lora) -> float:
+    """The share of an adapter's inputs that a step leaves out."""
+    return DORA_DROPOUT if approach.variant == "dora" else DROPOUT
 
 
 def adapter_params(architecture: Architecture, rank: int) -> int:
@@ -77,13 +144,47 @@ def capacity_bits(n_trainable: int) -> float:
     return BITS_PER_PARAM * n_trainable
 
 
-def flops_per_token(architecture: Architecture, rank: int) -> float:
-    """2/3 + 2R/N of full fine-tuning's: Schulman et al. 2025 (N: width of a square matrix)."""
-    return full.flops_per_token(architecture) * (2 / 3 + 2 * rank / architecture.hidden)
+def flops_per_token(architecture: Architecture, rank: int, approach: Lora | None = None) -> float:
+    """2/3 + 2R/N of full fine-tuning's: Schulman et al. 2025 (N: width of a square matrix).
+
+    Checkpointing makes the forward pass, a third, again. DoRA's column lengths are computed once a
+    step, whatever the number of tokens, and are not counted.
+    """
+    again = approach is not None and approach.gradient_checkpointing == "always"
+    share = 2 / 3 + 2 * rank / architecture.hidden + (1 / 3 if again else 0)
+    return full.flops_per_token(architecture) * share
 
 
-def memory_bytes(architecture: Architecture, rank: int, batch_size: int, length: int) -> int:
-    """Frozen weights, trained adapters with their optimiser state, and activations, in bytes."""
-    frozen = FULL_PRECISION_BYTES * architecture.n_params
+def memory_bytes(
+    architecture: Architecture,
+    rank: int,
+    batch_size: int,
+    length: int,
+    approach: Lora | None = None,
+) -> int:
+    """Frozen weights, trained adapters with their optimiser state, and activations, in bytes.
+
+    Knobs that the machine decides (`auto`) count as 32 bits and nothing recomputed.
+    """
+    approach = approach or Lora()
     trained = ADAM_BYTES_PER_TRAINABLE * adapter_params(architecture, rank)
-    return frozen + trained + activation_bytes(architecture, batch_size, length)
+    fixed = _base_bytes(architecture, approach) + trained
+    tokens = batch_size * length
+    dora = 0
+    if approach.variant == "dora":
+        # For the lengths' gradient each linear layer keeps its base's answer and the adapter's.
+        dora = 2 * tokens * architecture.linear_out * number_bytes(approach.precision)
+    if approach.gradient_checkpointing == "always":
+        kept = checkpointed_bytes(architecture, batch_size, length, approach.precision)
+        return fixed + kept + dora // architecture.layers
+    return fixed + activation_bytes(architecture, batch_size, length, approach.precision) + dora
+
+
+def _base_bytes(architecture: Architecture, approach: Lora) -> int:
+    """Of the frozen weights; embeddings stay in 32 bits whatever the linear layers are held in."""
+    if approach.quantise == "nothing":
+        copies = copied_weight_bytes(architecture.n_body_params, approach.precision)
+        return FULL_PRECISION_BYTES * architecture.n_params + copies
+    body = architecture.n_body_params
+    embeddings = FULL_PRECISION_BYTES * (architecture.n_params - body)
+    return int(BASE_BYTES_4BIT * body) + embeddings

@@ -12,9 +12,10 @@ from zenml_ftvr.approaches.facts import (
     Architecture,
     TrainingFacts,
     activation_bytes,
+    copied_weight_bytes,
     epochs_for,
 )
-from zenml_ftvr.values import Partial
+from zenml_ftvr.values import Partial, Precision
 
 __all__ = ["LEARNING_RATE", "flops_per_token", "layers_for", "memory_bytes", "resolve"]
 
@@ -74,10 +75,17 @@ def flops_per_token(architecture: Architecture, layers: int) -> float:
     return full.flops_per_token(architecture) * _trained_share(architecture, layers)
 
 
-def memory_bytes(architecture: Architecture, layers: int, batch_size: int, length: int) -> int:
+def memory_bytes(
+    architecture: Architecture,
+    layers: int,
+    batch_size: int,
+    length: int,
+    precision: Precision = "fp32",
+) -> int:
     """All weights, the trained ones' gradients and moments, and their activations, in bytes."""
     share = _trained_share(architecture, layers)
     n_trained = int(architecture.n_body_params * share)
     kept = FULL_PRECISION_BYTES * (architecture.n_params - n_trained)
-    activations = int(activation_bytes(architecture, batch_size, length) * share)
-    return kept + ADAM_BYTES_PER_TRAINABLE * n_trained + activations
+    activations = int(activation_bytes(architecture, batch_size, length, precision) * share)
+    copies = copied_weight_bytes(n_trained, precision)
+    return kept + ADAM_BYTES_PER_TRAINABLE * n_trained + copies + activations

@@ -12,22 +12,11 @@ from typing import Any, TypeVar
 
 from zenml_ftvr.data.read import Column
 from zenml_ftvr.data.rows import row_id_of
-from zenml_ftvr.data.split import SPLITS, split_at, split_of
+from zenml_ftvr.data.split import SPLIT_NAMES, SPLITS, split_at, split_of
 from zenml_ftvr.errors import DataError
 from zenml_ftvr.values import DataSource
 
 __all__ = ["split_by_column", "split_by_group", "split_by_time", "splits_of"]
-
-SPLIT_NAMES = {
-    "train": "train",
-    "validation": "validation",
-    "val": "validation",
-    "valid": "validation",
-    "dev": "validation",
-    "eval": "validation",
-    "test": "test",
-}
-"""What a split column may hold, in any case, and what it means."""
 
 T = TypeVar("T")
 Moment = int | float | Decimal | datetime

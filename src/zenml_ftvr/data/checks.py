@@ -7,9 +7,10 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from zenml_ftvr.data.near import NEAR, candidate_pairs, jaccard, shingles_of
-from zenml_ftvr.data.rows import Dataset, Rows, normalise
+from zenml_ftvr.data.rows import Dataset, Rows, normalise, text_of
 from zenml_ftvr.data.split import SPLITS
 from zenml_ftvr.errors import DataError
 from zenml_ftvr.values import DataChecks
@@ -55,7 +56,7 @@ class _Near:
 def check_rows(dataset: Dataset) -> DataChecks:
     """Count what should not be; nothing is changed, and nothing refused."""
     near = _near(dataset)
-    lengths = sorted(len(text) for name in SPLITS for text in _rows(dataset, name).texts)
+    lengths = sorted(len(text) for name in SPLITS for text in _texts(_rows(dataset, name)))
     # The value at or below the percentile: of few rows, the longest must not move it.
     limit = FAR_LONGER * lengths[int(0.99 * (len(lengths) - 1))]
     return DataChecks(
@@ -69,6 +70,7 @@ def check_rows(dataset: Dataset) -> DataChecks:
         n_far_longer=sum(length > limit for length in lengths),
         far_longer_than=limit,
         n_misencoded=len(_misencoded(dataset)),
+        unseen_tags=_unseen_tags(dataset),
     )
 
 
@@ -109,31 +111,63 @@ def _rows(dataset: Dataset, split: str) -> Rows:
     return rows
 
 
+def _texts(rows: Rows) -> list[str]:
+    """Each input as one text; of images, empty ones."""
+    return [text_of(value) for value in rows.inputs]
+
+
+def _has_images(dataset: Dataset) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_binary(dataset.train.table.schema.field("text").type))
+
+
+def _unseen_tags(dataset: Dataset) -> tuple[str, ...]:
+    """Tags of words of the test split that no word of the training split has."""
+    import pyarrow as pa
+
+    types = [dataset.train.table.schema.field(name).type for name in ("text", "label")]
+    if not all(map(pa.types.is_list, types)):
+        return ()
+    tags = {
+        name: {tag for tags in _rows(dataset, name).targets for tag in tags}
+        for name in ("train", "test")
+    }
+    return tuple(sorted(tags["test"] - tags["train"]))
+
+
 def _leaked(dataset: Dataset, split: str) -> list[str]:
     """Texts of the rows of `split` whose normalised text is in an earlier split too."""
     earlier = {row_id for name in EARLIER[split] for row_id in _rows(dataset, name).row_ids}
     rows = _rows(dataset, split)
     return [
-        text for row_id, text in zip(rows.row_ids, rows.texts, strict=True) if row_id in earlier
+        text for row_id, text in zip(rows.row_ids, _shown(rows), strict=True) if row_id in earlier
     ]
 
 
+def _shown(rows: Rows) -> list[str]:
+    """How an error shows each row: its text, or of an image its id, the start of its sha256."""
+    return [text or row_id for text, row_id in zip(_texts(rows), rows.row_ids, strict=True)]
+
+
 def _conflicting(dataset: Dataset) -> list[str]:
-    labels_of: dict[str, set[str]] = defaultdict(set)
-    text_of: dict[str, str] = {}
+    if not dataset.labels:
+        return []
+    labels_of: dict[str, set[Any]] = defaultdict(set)
+    shown: dict[str, str] = {}
     for name in SPLITS:
         rows = _rows(dataset, name)
-        for row_id, text, label in zip(rows.row_ids, rows.texts, rows.labels, strict=True):
-            labels_of[row_id].add(label)
-            text_of.setdefault(row_id, text)
-    return [text_of[row_id] for row_id, labels in labels_of.items() if len(labels) > 1]
+        for row_id, text, target in zip(rows.row_ids, _shown(rows), rows.targets, strict=True):
+            labels_of[row_id].add(tuple(target) if isinstance(target, list) else target)
+            shown.setdefault(row_id, text)
+    return [shown[row_id] for row_id, labels in labels_of.items() if len(labels) > 1]
 
 
 def _misencoded(dataset: Dataset) -> list[str]:
     return [
         text
         for name in SPLITS
-        for text in _rows(dataset, name).texts
+        for text in _texts(_rows(dataset, name))
         if MISENCODED.search(text) is not None
     ]
 
@@ -143,10 +177,13 @@ def _near(dataset: Dataset) -> _Near:
     splits: dict[str, set[str]] = defaultdict(set)
     for name in SPLITS:
         rows = _rows(dataset, name)
-        for row_id, text in zip(rows.row_ids, rows.texts, strict=True):
+        for row_id, text in zip(rows.row_ids, _texts(rows), strict=True):
             texts.setdefault(row_id, text)
             splits[row_id].add(name)
-    compared = sorted(texts)  # so that the sample does not follow from the order of the rows
+    # Of images, only equal ones are found: by their ids.
+    compared = (
+        [] if _has_images(dataset) else sorted(texts)
+    )  # so that the sample does not follow from the order of the rows
     if len(compared) > MOST_COMPARED:
         compared = random.Random(SAMPLE_SEED).sample(compared, MOST_COMPARED)  # noqa: S311
     near, leaked = _alike(

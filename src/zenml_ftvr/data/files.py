@@ -13,12 +13,23 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from zenml_ftvr.errors import DataError
+from zenml_ftvr.values.written import user_path
 
-__all__ = ["ENDINGS", "SUFFIXES", "Format", "files_of", "format_of", "is_file_name", "opened"]
+__all__ = [
+    "ENDINGS",
+    "SUFFIXES",
+    "Format",
+    "files_of",
+    "format_of",
+    "is_file_name",
+    "opened",
+    "tree_of",
+]
 
-Format = Literal["csv", "tsv", "jsonl", "parquet", "txt"]
+Format = Literal["csv", "tsv", "jsonl", "parquet", "conll", "txt"]
 
 ENDINGS: dict[str, Format] = {
+    ".conll": "conll",
     ".csv": "csv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -40,7 +51,7 @@ def is_file_name(name: str) -> bool:
     looks = name.startswith(("/", "./", "../", "~")) or "://" in name
     looks = looks or not PATTERN_LETTERS.isdisjoint(name)
     # A folder counts too: `datasets` would read it in place of the Hub's.
-    return looks or name.lower().endswith(SUFFIXES) or Path(name).expanduser().exists()
+    return looks or name.lower().endswith(SUFFIXES) or user_path(name).exists()
 
 
 def format_of(name: str) -> Format:
@@ -63,7 +74,7 @@ def files_of(name: str) -> list[str]:
     """The files that `name` stands for, in sorted order: itself, a pattern's, a folder's shards."""
     if "://" in name:
         return _files_at(name)
-    path = Path(name).expanduser()
+    path = user_path(name)
     if path.is_dir():
         # A folder without shards is refused when it is opened.
         return _shown(path.glob("*.parquet")) or [name]
@@ -187,7 +198,7 @@ class _Frames(io.RawIOBase):
 @contextmanager
 def _opened_raw(name: str) -> Iterator[IO[bytes]]:
     if "://" not in name:
-        path = Path(name).expanduser()
+        path = user_path(name)
         if not path.is_file():
             what = "does not exist"
             if path.is_dir():
@@ -220,3 +231,23 @@ def _uri_faults(name: str) -> Iterator[None]:
         raise DataError(
             f"{name} cannot be read: {error!r}. Check the URI and the credentials."
         ) from error
+
+
+def tree_of(name: str) -> list[tuple[str, str]]:
+    """Every file below a folder that is not hidden: its path from there, and its name; sorted."""
+    if "://" in name:
+        import fsspec
+
+        with _uri_faults(name):
+            system, root = fsspec.core.url_to_fs(name)
+            within = [path.removeprefix(root).lstrip("/") for path in system.find(root)]
+            found = [(path, f"{name.rstrip('/')}/{path}") for path in within]
+    else:
+        folder = Path(name).expanduser()
+        # Links to files count, links to folders are not followed: they could lead back.
+        found = [
+            (path.relative_to(folder).as_posix(), str(path))
+            for path in folder.rglob("*")
+            if path.is_file()
+        ]
+    return sorted(one for one in found if not any(part[0] == "." for part in one[0].split("/")))

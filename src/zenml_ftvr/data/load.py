@@ -3,51 +3,65 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from zenml_ftvr.data.assign import splits_of
 from zenml_ftvr.data.checks import refuse_fatal
 from zenml_ftvr.data.corpora import CORPORA, read_corpus
+from zenml_ftvr.data.documents import splits_by_position
+from zenml_ftvr.data.files import COMPRESSIONS, files_of, format_of
+from zenml_ftvr.data.hub import read_hub
+from zenml_ftvr.data.image_folder import image_folder, images_in, is_image_folder
+from zenml_ftvr.data.inputs import checked_inputs, refuse_unanswered
 from zenml_ftvr.data.memory import IN_MEMORY, InMemory, columns_in_memory
-from zenml_ftvr.data.read import Column, is_file_name, read_columns
-from zenml_ftvr.data.rows import Dataset, row_id_of
-from zenml_ftvr.data.split import make_dataset
+from zenml_ftvr.data.read import Column, is_file_name, read_columns, read_pieces
+from zenml_ftvr.data.rows import Dataset, row_id_of, row_id_of_input
+from zenml_ftvr.data.split import make_dataset, split_of
+from zenml_ftvr.data.targets import checked_targets, has_targets
 from zenml_ftvr.errors import ConfigurationError, DataError
 from zenml_ftvr.values import DataSource, Task, TextClassification
 from zenml_ftvr.values.data import SPLIT_COLUMNS
-from zenml_ftvr.values.written import name_or_guess
+from zenml_ftvr.values.task import CausalLM, ImageClassification, TokenClassification
 
-__all__ = ["dataset_from", "load_dataset", "read_texts", "refuse_local_path"]
+log = logging.getLogger(__name__)
+
+__all__ = ["dataset_from", "load_dataset", "read_inputs", "read_texts", "refuse_local_path"]
 
 SPLIT_FILES = {"validation_file": "validation", "test_file": "test"}
 """Settings that name a file with the rows of one split."""
+COLUMNS_OF_TEXT = (
+    ".csv",
+    ".tsv",
+    *(f"{end}{packed}" for end in (".csv", ".tsv") for packed in COMPRESSIONS),
+)
+"""Endings of files whose cells hold text alone."""
 
 
 def load_dataset(source: DataSource, task: Task = TextClassification()) -> Dataset:  # noqa: B008
-    """Read, check and split the rows of `source`.
+    """Read, check and split the rows of `source`, of the types that `task` needs.
 
     Raises `DataError`, which says what was wrong, where, and what to do.
     """
     if source.name in CORPORA:
-        _refuse_splits_of_corpus(source)
-        return _allowed(make_dataset(source, *read_corpus(source.name)))
+        return _allowed(_of_corpus(source, task))
     if source.name == IN_MEMORY:
         raise DataError(
             "data 'in memory' has no file to be read again. Write the rows to one, and set "
             "data.name to it."
         )
     if is_file_name(source.name):
-        found = read_columns(source.name, _columns_of(source), source.encoding)
-    else:
-        found = _read_hub(source, _columns_of(source))
-    return _made_of(source, found)
+        return _made_of(source, task, _read(source, task, source.name, _columns_of(source, task)))
+    found = read_hub(source, _columns_of(source, task))
+    return _made_of(source, task, _Read(columns=found))
 
 
 def dataset_from(
     rows: InMemory,
     source: DataSource | None = None,
-    task: Task = TextClassification(),  # noqa: B008
+    task: Task = TextClassification(),  # noqa: B008  (frozen)
 ) -> Dataset:
     """Check and split rows in memory, exactly as those of a file.
 
@@ -56,7 +70,23 @@ def dataset_from(
     the row, counted from 1.
     """
     named = dataclasses.replace(source or DataSource(name=IN_MEMORY), name=IN_MEMORY)
-    return _made_of(named, columns_in_memory(IN_MEMORY, rows, _columns_of(named)))
+    found = columns_in_memory(IN_MEMORY, rows, _columns_of(named, task))
+    return _made_of(named, task, _Read(columns=found))
+
+
+def _of_corpus(source: DataSource, task: Task) -> Dataset:
+    _refuse_splits_of_corpus(source)
+    texts, labels = read_corpus(source.name)
+    match task:
+        case TextClassification(target="single"):
+            return make_dataset(source, texts, labels)
+        case CausalLM(form="text"):
+            return make_dataset(source, texts, [None] * len(texts), task=task)
+        case _:
+            raise ConfigurationError(
+                f"the built-in corpus '{source.name}' has texts, each of one class: no "
+                f"{task.kind} of this kind can be learnt from it. Give a file, or leave task out."
+            )
 
 
 def _refuse_splits_of_corpus(source: DataSource) -> None:
@@ -68,27 +98,112 @@ def _refuse_splits_of_corpus(source: DataSource) -> None:
             )
 
 
-def _columns_of(source: DataSource) -> dict[str, str]:
+def _columns_of(source: DataSource, task: Task) -> dict[str, str]:
     """The column that each setting names, of those that are read."""
     named = {name: getattr(source, name) for name in SPLIT_COLUMNS}
     return {
         "text_column": source.text_column,
-        "label_column": source.label_column,
+        **({"label_column": source.label_column} if has_targets(task) else {}),
         **{name: column for name, column in named.items() if column is not None},
     }
 
 
-def _made_of(source: DataSource, found: dict[str, Column]) -> Dataset:
-    texts, labels = _checked_rows(source, found)
-    splits = splits_of(source, [row_id_of(text) for text in texts], found)
-    columns = {"text_column": source.text_column, "label_column": source.label_column}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """Columns as they were read, and what else their file says."""
+
+    columns: dict[str, Column]
+    splits: list[str] | None = None
+    """Where folders name them, or positions decide."""
+
+
+def _read(source: DataSource, task: Task, name: str, columns: dict[str, str]) -> _Read:
+    """The columns of files, of text files, or of a folder of images."""
+    if isinstance(task, ImageClassification) and is_image_folder(name):
+        return _read_image_folder(source, name, columns)
+    if _is_running_text(task, name):
+        if more := [setting for setting in SPLIT_COLUMNS if setting in columns]:
+            raise DataError(
+                f"{name} is a text file, so that data.{more[0]} names nothing in it. Leave it out, "
+                f"or write the rows as JSONL."
+            )
+        column, n_pieces = read_pieces(name, source.encoding)
+        main = name == source.name
+        splits = splits_by_position(source, n_pieces) if main else None
+        return _Read(columns={"text_column": column}, splits=splits)
+    _refuse_csv(task, name)
+    return _Read(columns=read_columns(name, columns, source.encoding))
+
+
+def _is_running_text(task: Task, name: str) -> bool:
+    return (
+        isinstance(task, CausalLM)
+        and task.form == "text"
+        and all(format_of(file) == "txt" for file in files_of(name))
+    )
+
+
+def _refuse_csv(task: Task, name: str) -> None:
+    if not isinstance(task, TokenClassification):
+        return
+    if (first := files_of(name)[0]).lower().endswith(COLUMNS_OF_TEXT):
+        raise DataError(
+            f"{first} has cells of text, and {task.kind} needs a list of words and one of tags a "
+            f"row. Write it as JSONL, Parquet, or .conll with a word and its tag a line."
+        )
+
+
+def _read_image_folder(source: DataSource, name: str, columns: dict[str, str]) -> _Read:
+    if more := [setting for setting in SPLIT_COLUMNS if setting in columns]:
+        raise DataError(
+            f"{name} is a folder of images, so that data.{more[0]} names nothing in it. Leave it "
+            f"out, or list images and classes in a CSV or JSONL file."
+        )
+    found = image_folder(name)
+    if found.n_ignored:
+        log.warning("%s: %d files are no images of a class, and left out.", name, found.n_ignored)
+    places = range(1, len(found.files) + 1)
+    files = list(enumerate(found.files))
+    last = [file.rpartition("/")[2] for file in found.files]
+    read = {
+        "text_column": Column(last, places, "", files),
+        "label_column": Column(list(found.labels), places, "", files),
+    }
+    if found.splits is None:
+        return _Read(columns=read)
+    return _Read(columns=read, splits=_completed(source, found.splits, found.files))
+
+
+def _completed(source: DataSource, splits: Sequence[str], files: Sequence[str]) -> list[str]:
+    """The splits that folders name; those without a folder are taken from the training images."""
+    test = 0.0 if "test" in splits or source.test_file else source.test_fraction
+    validation = 0.0
+    if "validation" not in splits and not source.validation_file:
+        validation = source.validation_fraction
+    return [
+        split_of(row_id_of(file), validation, test) if split == "train" else split
+        for split, file in zip(splits, files, strict=True)
+    ]
+
+
+def _made_of(source: DataSource, task: Task, found: _Read) -> Dataset:
+    inputs, targets = _checked_rows(source, task, found.columns)
+    splits = found.splits
+    if splits is None:
+        row_ids = [row_id_of_input(value) for value in inputs]
+        splits = splits_of(source, row_ids, found.columns)
+    columns = {
+        setting: column
+        for setting, column in _columns_of(source, task).items()
+        if setting not in SPLIT_COLUMNS
+    }
     for setting, split in SPLIT_FILES.items():
         file = getattr(source, setting)
         if file is not None:
-            more = _checked_rows(source, read_columns(file, columns, source.encoding))
-            texts, labels = texts + more[0], labels + more[1]
-            splits += [split] * len(more[0])
-    return _allowed(make_dataset(source, texts, labels, splits))
+            more = _checked_rows(source, task, _read(source, task, file, columns).columns)
+            inputs, targets = inputs + more[0], targets + more[1]
+            splits = splits + [split] * len(more[0])
+    return _allowed(make_dataset(source, inputs, targets, splits, task))
 
 
 def _allowed(dataset: Dataset) -> Dataset:
@@ -96,19 +211,46 @@ def _allowed(dataset: Dataset) -> Dataset:
     return dataset
 
 
-def _checked_rows(source: DataSource, found: dict[str, Column]) -> tuple[list[str], list[str]]:
-    return (
-        _checked_texts(found["text_column"], source.text_column),
-        _checked_labels(found["label_column"], source.label_column),
-    )
+def _checked_rows(
+    source: DataSource, task: Task, columns: dict[str, Column]
+) -> tuple[list[Any], list[Any]]:
+    inputs = checked_inputs(task, columns["text_column"], source.text_column)
+    if isinstance(task, CausalLM) and task.form == "chat":
+        refuse_unanswered(columns["text_column"], source.text_column, inputs)
+    if not has_targets(task):
+        return inputs, [None] * len(inputs)
+    called, separator = source.label_column, source.label_separator
+    return inputs, checked_targets(task, columns["label_column"], called, separator, inputs)
 
 
 def read_texts(path: str, text_column: str = "text", encoding: str = "utf-8") -> list[str]:
     """The texts of a file to predict for; checked as for training, but no label is needed."""
+    return read_inputs(path, TextClassification(), text_column, encoding)
+
+
+def read_inputs(
+    path: str,
+    task: Task = TextClassification(),  # noqa: B008  (frozen)
+    text_column: str = "text",
+    encoding: str = "utf-8",
+) -> list[Any]:
+    """The inputs of a file to predict for; checked as for training, but no target is needed.
+
+    A text file has a text a line, whose words are what stands between blanks; of a folder of images
+    all are read, however deep, in sorted order.
+    """
     if not is_file_name(path):
         raise DataError(f"data file {path} does not exist. Give a file or a URI.")
-    found = read_columns(path, {"text_column": text_column}, encoding)
-    return _checked_texts(found["text_column"], text_column)
+    if isinstance(task, ImageClassification) and is_image_folder(path):
+        files = images_in(path)
+        last = [file.rpartition("/")[2] for file in files]
+        column = Column(last, range(1, len(files) + 1), "", list(enumerate(files)))
+        return checked_inputs(task, column, text_column)
+    _refuse_csv(task, path)
+    column = read_columns(path, {"text_column": text_column}, encoding)["text_column"]
+    if isinstance(task, TokenClassification) and format_of(files_of(path)[0]) == "txt":
+        column = dataclasses.replace(column, values=[text.split() for text in column.values])
+    return checked_inputs(task, column, text_column)
 
 
 def refuse_local_path(source: DataSource) -> None:
@@ -128,104 +270,4 @@ def _refuse_local(file: str, setting: str, too: str) -> None:
         f"data file {file} is on this machine, but the stack's orchestrator runs steps on another. "
         f"Put the file where they can read it, such as s3://, gs:// or az:// in the stack's "
         f"artifact store, and set data.{setting} to that URI{too}."
-    )
-
-
-def _checked_texts(column: Column, called: str) -> list[str]:
-    wrong = [
-        index
-        for index, value in enumerate(column.values)
-        if not isinstance(value, str) or not value.strip() or not _is_unicode(value)
-    ]
-    if wrong:
-        first = column.values[wrong[0]]
-        what = "is missing" if first is None else "is empty"
-        if first is not None and not isinstance(first, str):
-            what = f"is {first!r:.60}, which is no text"
-        elif first is not None and not _is_unicode(first):
-            what = f"is {first!a:.60}, which holds half a surrogate pair"
-        raise DataError(
-            f"{column.place(wrong[0])}: '{called}' {what}"
-            f"{_and_more(wrong)}. Remove such rows, or set text_column to another column."
-        )
-    return column.values
-
-
-def _is_unicode(text: str) -> bool:
-    r"""False for half a surrogate pair, which JSON can spell (`\ud800`) and nothing can store."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _and_more(wrong: Sequence[int]) -> str:
-    return f" (and so in {len(wrong) - 1:,} more rows)" if len(wrong) > 1 else ""
-
-
-def _checked_labels(column: Column, called: str) -> list[str]:
-    labels: list[str] = []
-    for index, value in enumerate(column.values):
-        label = _label(value)
-        if label is None:
-            what = "is missing" if value is None or value == "" else f"is {value!r:.60}"
-            raise DataError(
-                f"{column.place(index)}: '{called}' {what}. A label is a text or a whole number, "
-                f"one a row: this task sorts texts into classes."
-            )
-        labels.append(label)
-    return labels
-
-
-def _label(value: Any) -> str | None:
-    """A label as text; None for what cannot be one."""
-    if isinstance(value, str):
-        return value.strip() or None if _is_unicode(value) else None
-    if isinstance(value, bool | int):
-        return str(value)
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return None
-
-
-def _read_hub(source: DataSource, columns: dict[str, str]) -> dict[str, Column]:
-    """The columns of a data set on the Hugging Face Hub."""
-    import datasets
-    import httpx
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
-    tried = (
-        f"data '{source.name}' was not found: it is no built-in corpus "
-        f"({', '.join(sorted(CORPORA))}) and no file here, and as a Hugging Face data set"
-    )
-    elsewhere = (
-        f"Files end in .csv, .tsv, .jsonl or .parquet.{name_or_guess(source.name, sorted(CORPORA))}"
-    )
-    try:
-        table = datasets.load_dataset(
-            source.name, source.subset, split=source.hub_split, revision=source.revision
-        )
-    except (datasets.exceptions.DatasetNotFoundError, HFValidationError) as error:
-        raise DataError(
-            f"{tried} it does not exist or is private ({error}). {elsewhere}"
-        ) from error
-    except datasets.exceptions.DatasetsError as error:
-        raise _unreadable_on_hub(source, error) from error
-    except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
-        raise DataError(
-            f"{tried} it cannot be reached ({type(error).__name__}). Check the name, the network "
-            f"and HF_HUB_OFFLINE. {elsewhere}"
-        ) from error
-    except (ValueError, RuntimeError) as error:
-        raise _unreadable_on_hub(source, error) from error
-    if len(table) == 0:
-        raise DataError(f"{source.name} holds no rows in its split '{source.hub_split}'.")
-    return columns_in_memory(source.name, table, columns)
-
-
-def _unreadable_on_hub(source: DataSource, error: Exception) -> DataError:
-    return DataError(
-        f"data '{source.name}' on the Hugging Face Hub: {error}. Set subset, hub_split or "
-        f"revision to one that it has."
     )

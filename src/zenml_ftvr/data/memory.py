@@ -83,12 +83,24 @@ def _of_pandas(rows: Any, column: str, setting: str) -> list[Any]:
 def _of_datasets(rows: Any, column: str, setting: str) -> list[Any]:
     import datasets
 
-    values = list(rows[column])
     feature = rows.features[column]
-    named = setting in ("label_column", "split_column")
-    if named and isinstance(feature, datasets.ClassLabel):
-        return [None if value in (None, -1) else feature.int2str(value) for value in values]
+    if isinstance(feature, datasets.Image) and feature.decode:
+        # The bytes as they are: what is decoded would be encoded again.
+        rows = rows.cast_column(column, datasets.Image(decode=False))
+    values = list(rows[column])
+    if setting not in ("label_column", "split_column"):
+        return [_plain(value) for value in values]
+    if isinstance(feature, datasets.ClassLabel):
+        return [_name_of(feature, value) for value in values]
+    # Of lists of classes, such as tags, whichever way `datasets` writes their feature.
+    inner = feature[0] if isinstance(feature, list) else getattr(feature, "feature", None)
+    if isinstance(inner, datasets.ClassLabel):
+        return [value and [_name_of(inner, one) for one in value] for value in values]
     return [_plain(value) for value in values]
+
+
+def _name_of(feature: Any, value: Any) -> Any:
+    return None if value in (None, -1) else feature.int2str(value)
 
 
 def _of_arrow(rows: Any, column: str, setting: str) -> list[Any]:

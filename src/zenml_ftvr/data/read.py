@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import IO, Any
 
+from zenml_ftvr.data.conll import TAGS, WORDS, sentences
+from zenml_ftvr.data.documents import pieces_of
 from zenml_ftvr.data.files import (
     ENDINGS,
     SUFFIXES,
@@ -25,7 +27,15 @@ from zenml_ftvr.data.files import (
 from zenml_ftvr.errors import DataError
 from zenml_ftvr.values.written import name_or_guess
 
-__all__ = ["SUFFIXES", "Column", "check_columns", "column_names", "is_file_name", "read_columns"]
+__all__ = [
+    "SUFFIXES",
+    "Column",
+    "check_columns",
+    "column_names",
+    "is_file_name",
+    "read_columns",
+    "read_pieces",
+]
 
 LONGEST_FIELD = 2**31 - 1  # characters: csv's own default, 131,072, is shorter than real texts
 
@@ -37,14 +47,19 @@ class Column:
     values: list[Any]
     places: Sequence[int]
     place_name: str
-    """What a place is called: `line` or `row`."""
+    """What a place is called: `line`, `row` or `piece`; empty where a file is all of a row."""
     files: Sequence[tuple[int, str]]
     """The files that the values are from, each with the index of its first."""
 
     def place(self, index: int) -> str:
         """Where a value is from, such as `rows.csv, line 7`."""
+        file = self.file(index)
+        return f"{file}, {self.place_name} {self.places[index]}" if self.place_name else file
+
+    def file(self, index: int) -> str:
+        """The file that a value is from."""
         _, file = self.files[bisect_right(self.files, index, key=itemgetter(0)) - 1]
-        return f"{file}, {self.place_name} {self.places[index]}"
+        return file
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +99,24 @@ def read_columns(name: str, columns: dict[str, str], encoding: str) -> dict[str,
     }
 
 
+def read_pieces(name: str, encoding: str) -> tuple[Column, list[tuple[str, int]]]:
+    """The pieces that text files are cut into, and how many each of the files has."""
+    files = _files_of_one_format(name)
+    values: list[str] = []
+    places: list[int] = []
+    starts, counts = [], []
+    for file in files:
+        starts.append((len(values), file))
+        with opened(file) as stream:
+            pieces = list(pieces_of(_decoded(file, stream, encoding)))
+        values += pieces
+        places += range(1, len(pieces) + 1)
+        counts.append((file, len(pieces)))
+    if not values:
+        raise _no_rows(name)
+    return Column(values, places, "piece", starts), counts
+
+
 def column_names(name: str, encoding: str) -> list[str]:
     """The columns of a file, or of the first of several that has rows."""
     for file in _files_of_one_format(name):
@@ -97,6 +130,8 @@ def column_names(name: str, encoding: str) -> list[str]:
                         return list(pq.read_schema(stream).names)
                 case "txt":
                     raise _no_labels(file)
+                case "conll":
+                    return [WORDS, TAGS]
                 case "csv" | "tsv" | "jsonl":
                     for _, record in _records(file, format_, _decoded(file, stream, encoding)):
                         return list(record)
@@ -110,7 +145,15 @@ def _no_rows(name: str) -> DataError:
 def _no_labels(name: str) -> DataError:
     return DataError(
         f"{name} has none of the endings of files with columns: {', '.join(ENDINGS)}. A text file "
-        f"holds one text a line and no labels: it can be predicted for, not trained on."
+        f"holds no labels: it can be predicted for, not trained on but by causal-lm (form: text)."
+    )
+
+
+def _no_more_columns(name: str, columns: dict[str, str]) -> DataError:
+    more = next(one for one in columns if one not in ("text_column", "label_column"))
+    return DataError(
+        f"{name} has words and tags only, so that data.{more} names nothing in it. Leave it out, "
+        f"or write the rows as JSONL."
     )
 
 
@@ -143,6 +186,8 @@ def _read_file(name: str, columns: dict[str, str], encoding: str) -> _Part:
         format_ = format_of(name)
         if format_ == "txt" and set(columns) != {"text_column"}:
             raise _no_labels(name)
+        if format_ == "conll" and not set(columns) <= {"text_column", "label_column"}:
+            raise _no_more_columns(name, columns)
         if format_ == "parquet":
             return _read_parquet(name, stream, columns)
         places: list[int] = []
@@ -152,6 +197,12 @@ def _read_file(name: str, columns: dict[str, str], encoding: str) -> _Part:
             for line, text in _texts(lines):
                 places.append(line)
                 found["text_column"].values.append(text)
+            return _Part(found, None, len(places))
+        if format_ == "conll":
+            for line, words, tags in sentences(name, lines):
+                places.append(line)
+                for setting in columns:
+                    found[setting].values.append(words if setting == "text_column" else tags)
             return _Part(found, None, len(places))
         names: list[str] = []
         for line, record in _records(name, format_, lines):

@@ -14,7 +14,8 @@ from zenml_ftvr.values import DataSource
 
 __all__ = ["read_dataset", "write_dataset"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: other tasks' types of columns; what version 1 wrote is read as it is."""
 RECORD_FILE = "dataset.json"
 
 

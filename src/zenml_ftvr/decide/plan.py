@@ -12,9 +12,11 @@ from zenml_ftvr.approaches import (
     NEURAL_LOOP,
     WARMUP_SHARE,
     WEIGHT_DECAY,
+    Architecture,
     TrainingFacts,
     most_tokens,
     resolve,
+    scratch,
 )
 from zenml_ftvr.values import (
     Approach,
@@ -84,7 +86,9 @@ def _packing(profile: DataProfile, task: Task) -> float:
     return tokens / task.max_length / profile.n_train
 
 
-def training_facts(profile: DataProfile, task: Task, n_layers: int | None = None) -> TrainingFacts:
+def training_facts(
+    profile: DataProfile, task: Task, architecture: Architecture | None = None
+) -> TrainingFacts:
     """What default hyperparameters follow from, read off the profile."""
     words = max(profile.words.mean, profile.characters.mean / CHARACTERS_PER_WORD)
     packing = _packing(profile, task)
@@ -94,7 +98,10 @@ def training_facts(profile: DataProfile, task: Task, n_layers: int | None = None
         n_test=math.ceil(profile.n_test * packing),
         n_classes=profile.n_classes,
         n_words=round(profile.n_train * _words_read(words, task)),
-        n_layers=n_layers,
+        n_layers=None if architecture is None else architecture.layers,
+        architecture=architecture,
+        form=scratch.form_of(task),
+        alphabet=profile.alphabet,
     )
 
 
@@ -109,16 +116,16 @@ def plan_basis(
     source: ModelSource | None,
     model_fingerprint: str | None,
     seed: int,
-    n_layers: int | None = None,
+    architecture: Architecture | None = None,
 ) -> PlanBasis:
-    """The basis that a profile gives; `n_layers` is of the base model."""
+    """The basis that a profile gives; `architecture` is of the base model."""
     return PlanBasis(
         task=with_metric(task, profile),
         source=source,
         model_fingerprint=model_fingerprint,
         data_fingerprint=profile.fingerprint,
         labels=tuple(count.label for count in profile.classes),
-        facts=training_facts(profile, task, n_layers),
+        facts=training_facts(profile, task, architecture),
         seed=seed,
     )
 

@@ -105,7 +105,7 @@ def _evaluate(
     seed: int,
     on_rows: Callable[[str, int, int], None],
 ) -> tuple[ModelEvaluation, Answers]:
-    loaded = load(model.path)
+    loaded = load(model.path, model.plan.allow)
     if loaded.labels != dataset.labels:
         raise DataError(
             f"'{model.kind}' answers with the labels {', '.join(loaded.labels)}, but the data has "

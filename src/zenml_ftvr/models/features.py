@@ -12,7 +12,7 @@ from zenml_ftvr.models.pretrained import load_base
 from zenml_ftvr.models.resolve import ResolvedModel, load_tokenizer
 from zenml_ftvr.models.store import RowStore, row_key, store_folder
 from zenml_ftvr.tasks.text_classification import token_ids
-from zenml_ftvr.values import Task
+from zenml_ftvr.values import Allowance, Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,12 +65,12 @@ class Encoder:
         return pooled
 
 
-def load_encoder(folder: Path, task: Task, device: str) -> Encoder:
-    """The encoder of a model folder, in evaluation mode."""
+def load_encoder(folder: Path, task: Task, device: str, allow: Sequence[Allowance] = ()) -> Encoder:
+    """The encoder of a model folder, in evaluation mode; `allow` is that of its `ModelSource`."""
     from transformers import AutoModel
 
-    model = load_base(AutoModel, folder).to(device).eval()
-    return Encoder(model, load_tokenizer(folder), most_tokens(task))
+    model = load_base(AutoModel, folder, allow).to(device).eval()
+    return Encoder(model, load_tokenizer(folder, allow), most_tokens(task))
 
 
 def cached_features(
@@ -86,12 +86,13 @@ def cached_features(
     """
     import numpy as np
 
-    ids = list(token_ids(load_tokenizer(base.folder), rows, most_tokens(task)))
+    allow = base.source.allow
+    ids = list(token_ids(load_tokenizer(base.folder, allow), rows, most_tokens(task)))
     keys = [row_key(row) for row in ids]
     store = RowStore(store_folder("features", FEATURES_VERSION, base.fingerprint, device))
     missing = store.missing(keys)
     if missing:
-        encoder = load_encoder(base.folder, task, device)
+        encoder = load_encoder(base.folder, task, device, allow)
         features = encoder.features_of([ids[index] for index in missing], on_batch)
         found = ((keys[index], features[place : place + 1]) for place, index in enumerate(missing))
         store.add(found, features.shape[1])

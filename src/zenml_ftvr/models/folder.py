@@ -6,14 +6,22 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any, Literal, assert_never
 
 from zenml_ftvr.approaches import most_tokens
 from zenml_ftvr.errors import ModelError
 from zenml_ftvr.models.quiet import quiet
 from zenml_ftvr.models.resolve import absolute
 from zenml_ftvr.tasks import TargetScale, Work
-from zenml_ftvr.values import KINDS, Kind, ModelSource, Task, TextClassification, TrainingPlan
+from zenml_ftvr.values import (
+    KINDS,
+    Allowance,
+    Kind,
+    ModelSource,
+    Task,
+    TextClassification,
+    TrainingPlan,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,9 +33,11 @@ if TYPE_CHECKING:
     from zenml_ftvr.models.resolve import ResolvedModel
 
 __all__ = [
+    "ADAPTER_FILE",
     "HEAD_FILE",
     "MANIFEST_FILE",
     "Manifest",
+    "allowed_code",
     "folder_bytes",
     "read_manifest",
     "save_baseline",
@@ -37,6 +47,7 @@ __all__ = [
 
 MANIFEST_FILE = "ftvr.json"
 HEAD_FILE = "head.safetensors"
+ADAPTER_FILE = "adapter_model.safetensors"  # PEFT's name
 SCHEMA_VERSION = 1
 
 
@@ -53,6 +64,8 @@ class Manifest:
     base: ModelSource | None
     """For `lora`: where to find the base that the adapters belong to."""
     base_fingerprint: str | None
+    weights: Literal["whole", "adapters"]
+    """Whether the folder holds all of the model, or of `lora` the adapters and the head alone."""
 
 
 def _write_manifest(plan: TrainingPlan, work: Work, folder: Path) -> None:
@@ -91,19 +104,26 @@ def read_manifest(folder: Path) -> Manifest:
                 f"zenml-ftvr reads version {SCHEMA_VERSION} and {', '.join(KINDS)}. Upgrade it."
             )
         base = content["base"]
+        # Written by merging; a folder that does not say holds what training its kind leaves.
+        weights = content.get("weights", "adapters" if kind == "lora" else "whole")
         return Manifest(
             kind=kind,
             labels=tuple(content["labels"]),
             task=_task_of(content),
             scale=TargetScale(**content.get("scale", {})),
             plan_fingerprint=content["plan_fingerprint"],
-            base=None if base is None else ModelSource(**base),
+            base=None if base is None else _source(base),
             base_fingerprint=content["base_fingerprint"],
+            weights=weights,
         )
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise ModelError(
             f"{path} is damaged ({error!r}). Train or copy the model again."
         ) from error
+
+
+def _source(content: dict[str, Any]) -> ModelSource:
+    return ModelSource(**{**content, "allow": tuple(content.get("allow", ()))})
 
 
 def _task_of(content: dict[str, Any]) -> Task:
@@ -114,6 +134,12 @@ def _task_of(content: dict[str, Any]) -> Task:
         return TextClassification(max_length=content["max_length"])
     task: Task = TypeAdapter(Task).validate_python(content["task"])
     return task
+
+
+def allowed_code(manifest: Manifest) -> tuple[Allowance, ...]:
+    """What may be loaded of the trained model's own folder: it has no pickled weights."""
+    allow = () if manifest.base is None else manifest.base.allow
+    return tuple(one for one in allow if one == "remote_code")
 
 
 def save_baseline(baseline: Baseline, plan: TrainingPlan, work: Work, folder: Path) -> None:

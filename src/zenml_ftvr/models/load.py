@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 from zenml_ftvr.data import Rows, rows_of_inputs
@@ -12,7 +13,12 @@ from zenml_ftvr.errors import ModelError
 from zenml_ftvr.models.folder import Manifest, read_manifest
 from zenml_ftvr.models.scorers import Scorer, Writer, scorer_for
 from zenml_ftvr.tasks import Answers, Outputs, Work, make_work
-from zenml_ftvr.values import Kind, Task
+from zenml_ftvr.values import Allowance, Kind, Task
+from zenml_ftvr.values.written import user_path
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 __all__ = ["LoadedModel", "load"]
 
@@ -66,17 +72,43 @@ class LoadedModel:
             return np.empty((0, len(self.labels)), dtype=np.float32)
         return self._scorer.outputs(rows_of_inputs(inputs, self.task), on_rows)
 
+    def probabilities(
+        self, inputs: Sequence[Any], on_rows: OnRows | None = None
+    ) -> npt.NDArray[np.float64]:
+        """Class probabilities [rows, classes] of inputs, one label a row, in `labels`' order."""
+        import numpy as np
+
+        scores = np.asarray(self.logits(inputs, on_rows), dtype=np.float64)
+        scores -= scores.max(axis=1, keepdims=True)
+        exponentials = np.exp(scores)
+        result: npt.NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
+        return result
+
     def answers(self, rows: Rows, on_rows: OnRows | None = None) -> Answers:
         """The model's answers beside the truth."""
         return self._work.answers(self._scorer.outputs(rows, on_rows), rows)
 
 
-def load(path: str | Path) -> LoadedModel:
-    """Load the folder of a trained model; `ModelError` says what is missing and what to do."""
+def load(path: str | Path, allow: Sequence[Allowance] = ()) -> LoadedModel:
+    """Load the folder of a trained model; `ModelError` says what is missing and what to do.
+
+    `allow` is for a model whose base has code or pickled weights of its own (`ModelSource.allow`).
+    What the folder says was allowed when it was trained counts for nothing here: whoever made it
+    wrote that.
+    """
     from safetensors import SafetensorError
 
-    folder = Path(path).expanduser()
+    folder = user_path(str(path))
     manifest = read_manifest(folder)
+    if manifest.base is not None:
+        asked, base = manifest.base.allow, dataclasses.replace(manifest.base, allow=tuple(allow))
+        manifest = dataclasses.replace(manifest, base=base)
+        if "remote_code" in asked and "remote_code" not in allow:
+            raise ModelError(
+                f"{folder} was trained on '{base.name}', whose own Python files run when it is "
+                f"loaded. If you trust whoever made the folder, load it with "
+                f'allow=["remote_code"].'
+            )
     work = make_work(manifest.task, manifest.labels, manifest.scale)
     try:
         return LoadedModel(manifest, work, scorer_for(folder, manifest, work, _device()))

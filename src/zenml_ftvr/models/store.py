@@ -16,6 +16,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zenml_ftvr.values.written import user_path
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -31,8 +33,8 @@ def cache_folder() -> Path:
     """Where such arrays are kept: $ZENML_FTVR_CACHE, or `zenml_ftvr` in the user's cache folder."""
     named = os.environ.get("ZENML_FTVR_CACHE")
     if named:
-        return Path(named).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "zenml_ftvr"
+        return user_path(named)
+    return user_path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "zenml_ftvr"
 
 
 def store_folder(*what: object) -> Path:

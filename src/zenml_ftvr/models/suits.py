@@ -21,7 +21,8 @@ def refuse_other_forms(source: ModelSource, folder: Path, task: Task) -> None:
         return
     from transformers import AutoConfig
 
-    form = _form(AutoConfig.from_pretrained(folder))
+    config = AutoConfig.from_pretrained(folder, trust_remote_code="remote_code" in source.allow)
+    form = _form(config)
     if isinstance(task, CausalLM) and form != "a decoder":
         _refuse(source, form, task, wanted)
     if isinstance(task, Seq2Seq) and form != "an encoder-decoder":
@@ -47,6 +48,8 @@ def _form(config: Any) -> str:
     if getattr(config, "is_encoder_decoder", False):
         known = kind in modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES
         return "an encoder-decoder" if known else "no model that writes text"
+    if "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {}):
+        return "a decoder"  # by code of its own
     if kind not in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         return "an encoder"
     fills_masks = kind in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES

@@ -17,11 +17,13 @@ from zenml_ftvr.errors import FtvrError
 from zenml_ftvr.hardware import peak_memory, process_memory_gib
 from zenml_ftvr.models import (
     ResolvedModel,
+    device_refusal,
     fit_baseline,
     load,
     load_encoder,
     save_baseline,
     save_trainable,
+    this_device,
 )
 from zenml_ftvr.tasks import EncodedRows, work_for
 from zenml_ftvr.train import (
@@ -29,6 +31,7 @@ from zenml_ftvr.train import (
     Progress,
     make_pairs,
     prepare,
+    settled,
     silent,
     train_on_pairs,
     trainer_for,
@@ -121,8 +124,11 @@ def _calibrate_arm(
         raise _NotCalibrated(reason)
     if plan.kind in NEEDS_BASE_MODEL and base is None:
         raise _NotCalibrated("it needs a base model, and none was given.")
-    architecture = None if base is None else base.architecture
-    needed = memory_bytes(plan.approach, architecture, _longest(plan, dataset)) / GIB
+    if (why := device_refusal(plan.approach, this_device())) is not None:
+        raise _NotCalibrated(why)
+    architecture, longest = None if base is None else base.architecture, _longest(plan, dataset)
+    approach = settled(plan.approach, architecture, longest, hardware)
+    needed = memory_bytes(approach, architecture, longest) / GIB
     if needed > hardware.training_memory_gib:
         raise _NotCalibrated(
             f"it needs about {needed:.1f} GiB by arithmetic; the machine has "
@@ -191,9 +197,9 @@ def _calibrate_head(
     if base is None:
         raise _NotCalibrated("it needs a base model, and none was given.")
     with peak_memory() as peak:
-        load_encoder(base.folder, plan.task, hardware.device)  # imports, and the disk
+        load_encoder(base.folder, plan.task, hardware.device, base.source.allow)  # imports, disk
         started = time.monotonic()
-        encoder = load_encoder(base.folder, plan.task, hardware.device)
+        encoder = load_encoder(base.folder, plan.task, hardware.device, base.source.allow)
         setup_seconds = time.monotonic() - started
         by_size = _by_size(dataset.train)
         batches = _spread(len(by_size), head.BATCH_SIZE)
@@ -324,7 +330,7 @@ def _calibrate_contrastive(
     clock = _stopwatch(plan, seconds_limit)
     with tempfile.TemporaryDirectory(prefix="ftvr-") as name, peak_memory() as peak:
         started = time.monotonic()
-        encoder = load_encoder(base.folder, plan.task, hardware.device)
+        encoder = load_encoder(base.folder, plan.task, hardware.device, base.source.allow)
         setup_seconds = time.monotonic() - started
         train_on_pairs(
             encoder.model,

@@ -153,6 +153,7 @@ def model_card(model: TrainedModel, versions: Mapping[str, str]) -> str:
             if plan.model is not None
             else []
         ),
+        *(f"Allowed by the user: {allowed}." for allowed in w.allowed_of_base(plan)),
         "Versions: " + ", ".join(f"{name} {version}" for name, version in versions.items()) + ".",
     ]
     last = [

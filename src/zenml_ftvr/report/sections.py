@@ -518,6 +518,7 @@ def plan_table(model: TrainedModel) -> str:
         ["Plan", plan.fingerprint],
         ["Data", plan.data_fingerprint],
         ["Base model", "none" if plan.model is None else _base_name(model)],
+        *(["Allowed by the user", allowed] for allowed in w.allowed_of_base(plan)),
         ["Steps", f"{w.count(model.steps_done)} of {w.count(plan.max_steps)}"],
         ["Batch size", w.count(plan.batch_size)],
         ["Learning rate", NOTHING if plan.learning_rate is None else f"{plan.learning_rate:g}"],

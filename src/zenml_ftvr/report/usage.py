@@ -10,12 +10,18 @@ from zenml_ftvr.values import TrainedModel
 __all__ = ["usage_lines"]
 
 
+def _allowed(model: TrainedModel) -> str:
+    """The argument without which a model whose base has its own code is not loaded."""
+    return f", allow={list(model.plan.allow)!r}" if model.plan.allow else ""
+
+
 def usage_lines(model: TrainedModel, path: str) -> tuple[str, str]:
     """Python lines for the model in folder `path`: with this package, and without it."""
     folder = repr(path)
+    trust = ", trust_remote_code=True" if "remote_code" in model.plan.allow else ""
     ours = (
         f"import zenml_ftvr\n\n"
-        f"model = zenml_ftvr.load({folder})\n"
+        f"model = zenml_ftvr.load({folder}{_allowed(model)})\n"
         f'for answer in model.predict(["a text", "another"]):\n'
         f"    print(answer.label, answer.probability)"
     )
@@ -35,8 +41,8 @@ def usage_lines(model: TrainedModel, path: str) -> tuple[str, str]:
                 f"from transformers import AutoModel, AutoTokenizer\n\n"
                 f"folder = pathlib.Path({folder})\n"
                 f'about = json.loads((folder / "ftvr.json").read_text())\n'
-                f"tokenizer = AutoTokenizer.from_pretrained(folder)\n"
-                f"encoder = AutoModel.from_pretrained(folder).eval()\n"
+                f"tokenizer = AutoTokenizer.from_pretrained(folder{trust})\n"
+                f"encoder = AutoModel.from_pretrained(folder{trust}).eval()\n"
                 f'head = load_file(folder / "head.safetensors")\n'
                 f'batch = tokenizer(["a text", "another"], padding=True, truncation=True,\n'
                 f'                  max_length=about["max_length"], return_tensors="pt")\n'
@@ -50,7 +56,7 @@ def usage_lines(model: TrainedModel, path: str) -> tuple[str, str]:
         case "partial" | "full" | "scratch":
             plain = (
                 f"from transformers import pipeline\n\n"
-                f'classify = pipeline("text-classification", model={folder})\n'
+                f'classify = pipeline("text-classification", model={folder}{trust})\n'
                 f'print(classify(["a text", "another"], truncation=True,\n'
                 f"               max_length={most_tokens(model.plan.task)}))"
             )
@@ -62,9 +68,9 @@ def usage_lines(model: TrainedModel, path: str) -> tuple[str, str]:
                 f"folder = {folder}\n"
                 f'about = json.loads((pathlib.Path(folder) / "ftvr.json").read_text())\n'
                 f"config = PeftConfig.from_pretrained(folder)\n"
-                f"tokenizer = AutoTokenizer.from_pretrained(folder)\n"
+                f"tokenizer = AutoTokenizer.from_pretrained(folder{trust})\n"
                 f"base = AutoModelForSequenceClassification.from_pretrained(\n"
-                f"    config.base_model_name_or_path, revision=config.revision,\n"
+                f"    config.base_model_name_or_path, revision=config.revision{trust},\n"
                 f"    num_labels={len(model.plan.labels)}, pad_token_id=tokenizer.pad_token_id)\n"
                 f"model = PeftModel.from_pretrained(base, folder).eval()\n"
                 f'batch = tokenizer(["a text", "another"], padding=True, truncation=True,\n'

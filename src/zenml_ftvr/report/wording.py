@@ -6,11 +6,12 @@ import html
 import math
 
 from zenml_ftvr.approaches import describe
-from zenml_ftvr.values import Kind, Metric, PairedDifference, Score
+from zenml_ftvr.values import Allowance, Kind, Metric, PairedDifference, Score, TrainingPlan
 from zenml_ftvr.values.words import duration, metric_words
 
 __all__ = [
     "APPROACH_NAMES",
+    "allowed_of_base",
     "approach_name",
     "count",
     "difference_text",
@@ -35,6 +36,17 @@ APPROACH_NAMES: dict[Kind, str] = {
     "lora": "LoRA",
     "scratch": "From scratch",
 }
+
+
+ALLOWED: dict[Allowance, str] = {
+    "remote_code": "the base model's own Python files, which ran when it was loaded",
+    "pickled_weights": "weights of the base model that are no safetensors",
+}
+
+
+def allowed_of_base(plan: TrainingPlan) -> list[str]:
+    """What the user let the base model do that no other may; nothing where nothing was allowed."""
+    return [ALLOWED[one] for one in plan.allow]
 
 
 def escape(text: object) -> str:

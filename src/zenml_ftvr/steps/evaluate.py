@@ -1,6 +1,5 @@
 """Score models on the test split, and use a model on a file."""
 
-from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
@@ -13,6 +12,7 @@ from zenml_ftvr.models import load
 from zenml_ftvr.steps.cache import CACHE_POLICY
 from zenml_ftvr.train import print_progress
 from zenml_ftvr.values import Evaluation, Ledger, Recommendation, TrainedModel
+from zenml_ftvr.values.written import user_path
 
 __all__ = ["evaluate_model", "predict"]
 
@@ -69,7 +69,7 @@ def predict(
     With `output_path` the same table is also written there, as CSV.
     """
     texts = read_texts(path, text_column=text_column, encoding=encoding)
-    loaded = load(model.path)
+    loaded = load(model.path, model.plan.allow)
     progress = print_progress()
     parts = []
     for start in range(0, len(texts), PREDICTED_ROWS):
@@ -87,7 +87,7 @@ def predict(
         progress("predicting", start + len(chunk), len(texts))
     table = pd.concat(parts, ignore_index=True)
     if output_path is not None:
-        target = Path(output_path).expanduser()
+        target = user_path(output_path)
         target.parent.mkdir(parents=True, exist_ok=True)
         table.to_csv(target, index=False)
     return table

@@ -10,6 +10,7 @@ from zenml.types import HTMLString, MarkdownString
 from zenml_ftvr.hardware import installed_versions
 from zenml_ftvr.report import render_markdown, render_report
 from zenml_ftvr.values import Evaluation, Recommendation, TrainedModel
+from zenml_ftvr.values.written import user_path
 
 __all__ = ["publish_report"]
 
@@ -35,7 +36,7 @@ def publish_report(
     markdown = render_markdown(
         recommendation, models, evaluation, title=title, versions=versions, created=created
     )
-    folder = Path(report_folder).expanduser().resolve()
+    folder = user_path(report_folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     _write_whole(folder / "report.html", html)
     _write_whole(folder / "report.md", markdown)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from zenml_ftvr.errors import ConfigurationError
 from zenml_ftvr.tasks.answers import Answers, ClassAnswers, score, unit_weights
 from zenml_ftvr.tasks.causal_lm import CausalWork
 from zenml_ftvr.tasks.encoded import EncodedRows
+from zenml_ftvr.tasks.image_classification import ImageWork
 from zenml_ftvr.tasks.packing import PackedRows
 from zenml_ftvr.tasks.seq2seq import SeqToSeqWork
 from zenml_ftvr.tasks.text_classification import TextWork
+from zenml_ftvr.tasks.token_classification import TagWork
 from zenml_ftvr.tasks.work import HeadKind, Outputs, RowWork, TargetKind, TargetScale, Work
 from zenml_ftvr.values import (
     CausalLM,
@@ -53,8 +54,10 @@ def make_work(task: Task, labels: tuple[str, ...], scale: TargetScale) -> Work:
             return CausalWork(task=task)
         case Seq2Seq():
             return SeqToSeqWork(task=task)
-        case TokenClassification() | ImageClassification():
-            raise ConfigurationError(f"task '{task.kind}' is not there yet.")
+        case TokenClassification():
+            return TagWork(task=task, labels=labels)
+        case ImageClassification():
+            return ImageWork(task=task, labels=labels)
         case _:
             assert_never(task)
 

@@ -47,6 +47,11 @@ class _RowsWithStates:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each row."""
+        return self.rows.lengths
+
     def __getitem__(self, index: int) -> dict[str, Any]:
         import numpy as np
 

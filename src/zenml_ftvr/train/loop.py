@@ -11,13 +11,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from zenml_ftvr.errors import TrainingError
-from zenml_ftvr.models import ResolvedModel, Trainable, build, keeps_documents_apart, quiet
+from zenml_ftvr.models import (
+    ResolvedModel,
+    Trainable,
+    build,
+    keeps_documents_apart,
+    quiet,
+    this_device,
+    training_precision,
+)
 from zenml_ftvr.tasks import CausalWork, Work, score, work_for
+from zenml_ftvr.train.optimizers import optimizer_for
 from zenml_ftvr.train.progress import Progress
-from zenml_ftvr.values import LOWER_IS_BETTER, CurvePoint, Metric, TrainingPlan
+from zenml_ftvr.train.settle import make_ready
+from zenml_ftvr.values import (
+    LOWER_IS_BETTER,
+    CausalLM,
+    CurvePoint,
+    Metric,
+    Seq2Seq,
+    Task,
+    TrainingPlan,
+)
 
 if TYPE_CHECKING:
-    from zenml_ftvr.data import Dataset
+    from zenml_ftvr.data import Dataset, Rows
 
 __all__ = [
     "LOGGED_POINTS",
@@ -59,17 +77,33 @@ class LoopResult:
 def prepare(plan: TrainingPlan, dataset: Dataset, base: ResolvedModel | None) -> Prepared:
     """Build the plan's model and encode the training and validation rows for it."""
     work = work_for(plan.task, dataset)
-    trainable = build(plan, work, base, dataset.train.texts)
+    trainable = build(plan, base, _inputs_and_texts(plan.task, dataset.train))
     if isinstance(work, CausalWork):
         shares = keeps_documents_apart(trainable.model)
         work = dataclasses.replace(work, shares_blocks=shares)
+    train = work.encode(trainable.tokenizer, dataset.train)
+    make_ready(plan, work, trainable, base, train)
     return Prepared(
         work=work,
         trainable=trainable,
-        train=work.encode(trainable.tokenizer, dataset.train),
+        train=train,
         validation=work.encode(trainable.tokenizer, dataset.validation),
         collate=work.collator(trainable.tokenizer, trainable.model),
     )
+
+
+def _inputs_and_texts(task: Task, rows: Rows) -> list[Any]:
+    """What rows give, and the texts that they want, which a tokenizer of our own has to know."""
+    match task:
+        case Seq2Seq() | CausalLM(form="completion"):
+            return [*rows.inputs, *rows.targets]
+        case _:
+            return rows.inputs
+
+
+def _sampling(rows: Any) -> Literal["group_by_length", "random"]:
+    """Rows of like length share a batch, where lengths differ: less is padded."""
+    return "group_by_length" if len(set(rows.lengths)) > 1 else "random"
 
 
 def trainer_for(
@@ -78,7 +112,7 @@ def trainer_for(
     work_folder: Path,
     callbacks: list[Any],
     *,
-    sampling: Literal["group_by_length", "sequential"] = "group_by_length",
+    sampling: Literal["sequential"] | None = None,
     evaluates: bool = True,
 ) -> Any:
     """A transformers Trainer that takes `plan.max_steps` steps.
@@ -88,6 +122,8 @@ def trainer_for(
     from transformers import Trainer, TrainingArguments
 
     work = prepared.work
+    device = this_device()
+    precision = training_precision(plan.approach, device)
     arguments = TrainingArguments(
         output_dir=str(work_folder),
         max_steps=plan.max_steps,
@@ -107,13 +143,16 @@ def trainer_for(
         greater_is_better=work.selects_by not in ("loss", *LOWER_IS_BETTER),
         logging_steps=max(1, plan.max_steps // LOGGED_POINTS),
         logging_nan_inf_filter=False,  # it would hide a diverged loss
-        train_sampling_strategy=sampling,
+        train_sampling_strategy=sampling or _sampling(prepared.train),
         seed=plan.seed,
         data_seed=plan.seed,
         label_names=["labels"],
         report_to=[],
         disable_tqdm=True,
         dataloader_pin_memory=False,
+        bf16=precision == "bf16",
+        fp16=precision == "fp16",
+        use_cpu=device.kind == "cpu",
         remove_unused_columns=False,  # rows hold what their batches need, and no more
     )
 
@@ -131,6 +170,7 @@ def trainer_for(
         compute_metrics=compute_metrics,
         preprocess_logits_for_metrics=work.reduced,
         callbacks=callbacks,
+        optimizers=(optimizer_for(plan, prepared.trainable.model), None),
     )
     # The curve and the progress lines show what these would print.
     from transformers.trainer_callback import PrinterCallback

@@ -19,10 +19,12 @@ from zenml_ftvr.models import (
     fit_baseline,
     folder_bytes,
     load_encoder,
+    require,
     resolve,
     save_baseline,
     save_head,
     save_trainable,
+    this_device,
 )
 from zenml_ftvr.report import model_card
 from zenml_ftvr.tasks import Outputs, RowWork, Work, score, work_for
@@ -86,6 +88,7 @@ def run_plan(
         )
     from safetensors import SafetensorError
 
+    require(plan.approach, this_device())
     started = time.monotonic()
     base = _base_of(plan)
     try:
@@ -245,7 +248,7 @@ def _train_head(
     trained_on = features(dataset.train, "train")
     c = choose_strength(work, trained_on, dataset.train, plan.seed)
     head = fit_head(work, trained_on, dataset.train, c, plan.seed)
-    encoder = load_encoder(base.folder, plan.task, hardware.device)
+    encoder = load_encoder(base.folder, plan.task, hardware.device, base.source.allow)
     save_head(encoder, head.weight, head.bias, plan, work, folder)
     outputs = head.logits(features(dataset.validation, "validation"))
     n_trainable = int(head.weight.size + head.bias.size)
@@ -267,7 +270,7 @@ def _train_contrastive(
     texts, label_ids = dataset.train.texts, rows.targets(dataset.train).tolist()
     n_pairs = plan.max_steps * plan.batch_size
     pairs = make_pairs(label_ids, dataset.train.row_ids, n_pairs, plan.seed)
-    encoder = load_encoder(base.folder, plan.task, hardware.device)
+    encoder = load_encoder(base.folder, plan.task, hardware.device, base.source.allow)
     seen = Observations()
     state = train_on_pairs(
         encoder.model,

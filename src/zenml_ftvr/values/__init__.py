@@ -1,17 +1,22 @@
 """The nouns: frozen values that travel down the data's way."""
 
+from zenml_ftvr.values.alphabet import Alphabet
 from zenml_ftvr.values.approach import (
     ALL_APPROACHES,
     KINDS,
     Approach,
     Baseline,
     Contrastive,
+    Form,
     Full,
     Head,
     Kind,
     Lora,
     Partial,
+    Precision,
     Scratch,
+    Start,
+    TokenizerKind,
 )
 from zenml_ftvr.values.budget import Budget, Hardware, Ledger, LedgerEntry
 from zenml_ftvr.values.data import (
@@ -51,6 +56,7 @@ from zenml_ftvr.values.task import (
     metrics_of,
 )
 from zenml_ftvr.values.training import (
+    Allowance,
     CurvePoint,
     ModelSource,
     TrackedRun,
@@ -63,6 +69,8 @@ __all__ = [
     "ALL_APPROACHES",
     "KINDS",
     "LOWER_IS_BETTER",
+    "Allowance",
+    "Alphabet",
     "Approach",
     "ArmCalibration",
     "Baseline",
@@ -79,6 +87,7 @@ __all__ = [
     "Evaluation",
     "Fatal",
     "Forecast",
+    "Form",
     "Full",
     "Hardware",
     "Head",
@@ -94,6 +103,7 @@ __all__ = [
     "ModelSource",
     "PairedDifference",
     "Partial",
+    "Precision",
     "Quantiles",
     "RankedArm",
     "Recommendation",
@@ -102,11 +112,13 @@ __all__ = [
     "Scratch",
     "ScreeningEvidence",
     "Seq2Seq",
+    "Start",
     "Task",
     "TaskKind",
     "TextClassification",
     "TokenClassification",
     "TokenProfile",
+    "TokenizerKind",
     "TrackedRun",
     "TrackingSettings",
     "TrainedModel",

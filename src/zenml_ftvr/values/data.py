@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from zenml_ftvr.errors import ConfigurationError
+from zenml_ftvr.values.alphabet import Alphabet
 from zenml_ftvr.values.written import UserWritten, name_or_guess
 
 __all__ = [
@@ -29,16 +30,26 @@ class DataSource(UserWritten):
 
     `name` is a built-in corpus (`docstrings`, `docstrings-cipher`); a local path or a URI of a CSV,
     TSV, JSONL or Parquet file, all but Parquet also compressed (.gz, .bz2, .xz, .zst), of several
-    by a pattern (`data/*.csv`), or of a folder of Parquet files; or the id of a data set on the
-    Hugging Face Hub.
+    by a pattern (`data/*.csv`), or of a folder of Parquet files; a `.conll` file of words and tags;
+    a `.txt` file for a language model; a folder of images with a folder a class, perhaps in
+    folders train, validation and test; or the id of a data set on the Hugging Face Hub.
 
-    Rows are split by a hash of their text unless one of `split_column`, `group_column`,
-    `time_column` or (`validation_file`, `test_file`) says otherwise.
+    Rows are split by a hash of their input unless one of `split_column`, `group_column`,
+    `time_column` or (`validation_file`, `test_file`) says otherwise, or the images' folders do.
+    Text files are split by position: a file's beginning trains, its end is the test; of ten files
+    or more each is in one split as a whole. Images are told apart by their bytes: a copy that was
+    encoded again may be on another side.
     """
 
     name: str
     text_column: str = "text"
+    """With each row's input, whatever the task: its text, prompt, words, messages, or image."""
     label_column: str = "label"
+    """With each row's target: its label, labels, number, tags, completion, or wanted text. Text and
+    conversations that a language model learns need none."""
+    label_separator: str | None = None
+    """What stands between a row's labels where they are one text, such as `|`; task
+    `text-classification` with target `multi` only. JSON arrays and lists need none."""
     encoding: str = "utf-8"
     """Of CSV, TSV and JSONL files."""
     revision: str | None = None
@@ -74,6 +85,11 @@ class DataSource(UserWritten):
             raise ConfigurationError(
                 f"DataSource.text_column and label_column are both '{self.text_column}'. Name the "
                 f"column with the labels."
+            )
+        if self.label_separator is not None and not self.label_separator:
+            raise ConfigurationError(
+                "DataSource.label_separator is empty. Give what stands between labels, or leave it "
+                "out."
             )
         self._check_splits()
         known = list(get_args(Fatal))
@@ -194,6 +210,8 @@ class DataChecks:
     """Characters; a multiple of what 99 in 100 rows do not exceed."""
     n_misencoded: int
     """Rows with what a wrong encoding leaves behind."""
+    unseen_tags: tuple[str, ...] = ()
+    """Tags of words in the test split that no word of the training split has, sorted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +231,8 @@ class DataProfile:
     n_conflicts: int
     """Distinct normalised texts that occur under more than one label."""
     n_dropped: int
-    """Rows left out because their class was too rare (only when the user asked for it)."""
+    """Rows left out because their class was too rare, or of sets of labels, rows that lost a label
+    for that reason (only when the user asked for it)."""
     characters: Quantiles
     words: Quantiles
     tokens: TokenProfile | None
@@ -225,6 +244,8 @@ class DataProfile:
 
     numbers: Quantiles | None = None
     """Of the training rows' numbers, where a number is to be predicted."""
+    alphabet: Alphabet | None = None
+    """Of the training texts; None for images, and in profiles from before it was measured."""
 
     @property
     def has_classes(self) -> bool:

@@ -6,15 +6,16 @@ import hashlib
 import json
 import shlex
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from zenml_ftvr.errors import ConfigurationError
 from zenml_ftvr.values.approach import Approach, Kind
 from zenml_ftvr.values.budget import Ledger
 from zenml_ftvr.values.task import Task
-from zenml_ftvr.values.written import UserWritten
+from zenml_ftvr.values.written import UserWritten, name_or_guess
 
 __all__ = [
+    "Allowance",
     "CurvePoint",
     "ModelSource",
     "TrackedRun",
@@ -22,6 +23,10 @@ __all__ = [
     "TrainedModel",
     "TrainingPlan",
 ]
+
+
+Allowance = Literal["remote_code", "pickled_weights"]
+"""What of a model runs code that its author wrote, or was a way to: refused unless allowed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,13 +39,24 @@ class ModelSource(UserWritten):
 
     name: str = "minilm"
     revision: str | None = None
-    """Commit, tag or branch; Hub models only."""
+    """Commit, tag or branch; Hub models only. Pin a commit where `allow` is not empty."""
+    allow: tuple[Allowance, ...] = ()
+    """What may be loaded of this one model that is refused of every other: `remote_code`, the
+    Python files beside its weights, which then run on this machine with your rights;
+    `pickled_weights`, weights as pytorch_model*.bin where it has no safetensors (read as tensors
+    only, so that code in them is refused even then)."""
 
     def __post_init__(self) -> None:
         if not self.name.strip():
             raise ConfigurationError(
                 "ModelSource.name is empty. Give 'minilm', a local folder, or a Hub id."
             )
+        known = list(get_args(Allowance))
+        for allowed in self.allow:
+            if allowed not in known:
+                raise ConfigurationError(
+                    f"ModelSource.allow holds '{allowed}'.{name_or_guess(str(allowed), known)}"
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +101,18 @@ class TrainingPlan:
         return self.approach.kind
 
     @property
+    def allow(self) -> tuple[Allowance, ...]:
+        """What the user allowed of the base model that is refused of others."""
+        return () if self.model is None else self.model.allow
+
+    @property
     def fingerprint(self) -> str:
         """sha256 over what decides the weights (no predictions, no wording), 16 hex digits."""
         fields = asdict(self)
         for name in ("wall_seconds", "predicted_hours", "reasons"):
             del fields[name]
+        if self.model is not None and not self.allow:  # as before there was anything to allow
+            del fields["model"]["allow"]
         text = json.dumps(fields, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

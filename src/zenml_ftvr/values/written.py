@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import unicodedata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zenml_ftvr.errors import ConfigurationError
@@ -12,7 +14,11 @@ if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
     from pydantic_core import CoreSchema
 
-__all__ = ["UserWritten", "name_or_guess"]
+__all__ = ["UserWritten", "name_or_guess", "user_path"]
+
+
+UNPRINTED = ("Cc", "Cs")
+"""Unicode's control characters and surrogates: there by accident, or to forge a line of a log."""
 
 
 def name_or_guess(name: str, known: list[str]) -> str:
@@ -20,6 +26,28 @@ def name_or_guess(name: str, known: list[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     guess = f" Did you mean '{close[0]}'?" if close else ""
     return f"{guess} Known: {', '.join(known)}."
+
+
+def user_path(name: str) -> Path:
+    """The path that a user wrote, `~` expanded; `ConfigurationError` where it can be none."""
+    if any(unicodedata.category(letter) in UNPRINTED for letter in name):
+        raise ConfigurationError(
+            f"path {name!a:.80} holds a control character or half a character. Give another."
+        )
+    try:
+        path = Path(name).expanduser()
+        path.exists()
+    except RuntimeError as error:
+        user = name.partition("/")[0]
+        raise ConfigurationError(
+            f"path '{name:.80}': this machine has no user '{user[1:]}', so that {user} stands for "
+            f"no folder. Write the path in full, or ./{user} for a file of that name."
+        ) from error
+    except OSError as error:
+        raise ConfigurationError(
+            f"path '{name:.80}' cannot be looked at: {error.strerror}. Give another."
+        ) from error
+    return path
 
 
 class UserWritten:

@@ -56,7 +56,9 @@ def facts(n_train: int = 4_000, n_words: int = 80_000) -> TrainingFacts:
 def test_resolving_leaves_no_knob_open(approach: Approach) -> None:
     resolved, _ = resolve(approach, facts())
     assert resolved.kind == approach.kind
-    assert None not in dataclasses.astuple(resolved)
+    knobs = dataclasses.asdict(resolved)
+    assert not any(knobs.pop(name, None) for name in ("pretrain_on", "pretrain_epochs"))
+    assert None not in knobs.values()
 
 
 @pytest.mark.parametrize(
@@ -64,7 +66,7 @@ def test_resolving_leaves_no_knob_open(approach: Approach) -> None:
     [
         (Full(), ["4 epochs", "learning rate 0.0001"]),
         (Lora(), ["4 epochs", "learning rate 0.0005", "rank 16"]),
-        (Scratch(), ["16 epochs", "layers of width", "a vocabulary of 6,700 pieces"]),
+        (Scratch(), ["16 epochs", "layers of width", "wordpiece tokenizer", "6,700 pieces"]),
     ],
 )
 def test_each_number_we_set_has_its_sentence(approach: Approach, said: list[str]) -> None:
@@ -79,7 +81,14 @@ def test_each_number_we_set_has_its_sentence(approach: Approach, said: list[str]
     [
         Full(learning_rate=3e-5, epochs=1.5, batch_size=8),
         Lora(learning_rate=3e-4, epochs=2.5, batch_size=4, rank=2),
-        Scratch(learning_rate=3e-3, epochs=7, batch_size=64, depth=5, vocabulary_size=2_345),
+        Scratch(
+            learning_rate=3e-3,
+            epochs=7,
+            batch_size=64,
+            depth=5,
+            vocabulary_size=2_345,
+            tokenizer="bpe",
+        ),
     ],
 )
 def test_what_the_user_set_is_kept_and_needs_no_reason(approach: Approach) -> None:

@@ -73,6 +73,7 @@ def test_good_rows_are_found_without_fault(make: MakeDataset) -> None:
     checks = dataclasses.asdict(check_rows(make([LONG], ["another text"], ["a third text"])))
     assert checks.pop("n_distinct") == checks.pop("n_compared") == 6
     assert checks.pop("far_longer_than") == 10 * len("first in validation")
+    assert checks.pop("unseen_tags") == ()
     assert set(checks.values()) == {0}
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-import httpx
+import httpx2
 import huggingface_hub
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -280,7 +280,7 @@ TRIED = (
         (DatasetNotFoundError("no such data set"), rf"{TRIED}does not exist or is private \(no s"),
         (HFValidationError("bad id"), rf"{TRIED}does not exist or is private \(bad id\)"),
         (ConnectionError("refused"), rf"{TRIED}cannot be reached \(ConnectionError\)"),
-        (httpx.ProxyError("403"), rf"{TRIED}cannot be reached \(ProxyError\).*HF_HUB_OFFLINE"),
+        (httpx2.ProxyError("403"), rf"{TRIED}cannot be reached \(ProxyError\).*HF_HUB_OFFLINE"),
         (TimeoutError("slow"), rf"{TRIED}cannot be reached \(TimeoutError\)"),
         (ValueError('Unknown split "trian"'), r"on the .* Hub: Unknown split \"trian\"\. Set subs"),
         (RuntimeError("a script"), r"on the Hugging Face Hub: a script\. Set subset, hub_split or"),

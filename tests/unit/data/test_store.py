@@ -157,7 +157,7 @@ def test_a_newer_schema_asks_for_an_upgrade(
 ) -> None:
     change_record(schema_version=99)
     with pytest.raises(
-        DataError, match=r"dataset\.json has schema version 99; .* reads up to 1\. Upgrade zenml-f"
+        DataError, match=r"dataset\.json has schema version 99; .* reads up to 2\. Upgrade zenml-f"
     ):
         read_dataset(folder)
 

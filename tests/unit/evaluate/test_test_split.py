@@ -94,7 +94,7 @@ def test_the_first_model_is_the_choice_and_all_are_compared_with_the_baseline(
     assert pairs == [
         (kind, "baseline", metric)
         for kind in ("lora", "head")
-        for metric in ("accuracy", "macro_f1")
+        for metric in ("accuracy", "macro_f1", "mcc", "roc_auc")
     ]
     first = evaluation.differences[0]
     scores = [evaluation.model(kind).score("accuracy").value for kind in ("lora", "baseline")]

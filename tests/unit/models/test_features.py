@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from zenml_ftvr.data import Dataset
+from zenml_ftvr.data import Dataset, Rows, rows_of_inputs
 from zenml_ftvr.models import (
     ResolvedModel,
     cache_folder,
@@ -21,9 +21,14 @@ from zenml_ftvr.models import (
     load_encoder,
     resolve,
 )
-from zenml_ftvr.values import ModelSource
+from zenml_ftvr.values import Allowance, ModelSource, Task, TextClassification
 
 FAMILIES = ("bert", "distilbert", "gpt2")
+TASK = TextClassification(max_length=32)
+
+
+def rows_of(texts: Sequence[str]) -> Rows:
+    return rows_of_inputs(texts, TASK)
 
 
 @pytest.fixture
@@ -49,9 +54,11 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The `max_length` of every encoder that is loaded from now on."""
     seen: list[int] = []
 
-    def recording(folder: Path, max_length: int, device: str) -> features.Encoder:
-        seen.append(max_length)
-        return load_encoder(folder, max_length, device)
+    def recording(
+        folder: Path, task: Task, device: str, allow: Sequence[Allowance]
+    ) -> features.Encoder:
+        seen.append(task.max_length)
+        return load_encoder(folder, task, device, allow)
 
     monkeypatch.setattr(features, "load_encoder", recording)
     return seen
@@ -61,8 +68,8 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_features_are_the_mean_of_the_last_hidden_states(
     family: str, base_folders: dict[str, Path], texts: list[str]
 ) -> None:
-    encoder = load_encoder(base_folders[family], 32, "cpu")
-    found = encoder.features(texts)
+    encoder = load_encoder(base_folders[family], TASK, "cpu")
+    found = encoder.features(rows_of(texts))
     assert found.shape == (70, 32)
     assert found.dtype == np.float32
     for index in (0, 1, 69):
@@ -76,24 +83,24 @@ def test_features_are_the_mean_of_the_last_hidden_states(
 def test_the_order_of_texts_does_not_change_a_texts_features(
     family: str, base_folders: dict[str, Path], texts: list[str]
 ) -> None:
-    encoder = load_encoder(base_folders[family], 32, "cpu")
+    encoder = load_encoder(base_folders[family], TASK, "cpu")
     order = np.random.default_rng(3).permutation(len(texts))
-    there = encoder.features([texts[index] for index in order])
-    assert there == pytest.approx(encoder.features(texts)[order], abs=1e-5)
+    there = encoder.features(rows_of([texts[index] for index in order]))
+    assert there == pytest.approx(encoder.features(rows_of(texts))[order], abs=1e-5)
 
 
 def test_what_is_beyond_the_longest_input_does_not_count(bert_folder: Path) -> None:
-    encoder = load_encoder(bert_folder, 8, "cpu")
+    encoder = load_encoder(bert_folder, TextClassification(max_length=8), "cpu")
     start = "bishop pawn castle gambit rook knight"
-    short, long, other = encoder.features([start, f"{start} tide tide", "tide tide tide"])
+    short, long, other = encoder.features(rows_of([start, f"{start} tide tide", "tide tide tide"]))
     assert short == pytest.approx(long, abs=1e-6)
     assert np.abs(short - other).max() > 0.01
 
 
 def test_progress_is_told_in_tokens_up_to_all_of_them(bert_folder: Path, texts: list[str]) -> None:
     seen: list[tuple[int, int]] = []
-    encoder = load_encoder(bert_folder, 32, "cpu")
-    encoder.features(texts, lambda done, total: seen.append((done, total)))
+    encoder = load_encoder(bert_folder, TASK, "cpu")
+    encoder.features(rows_of(texts), lambda done, total: seen.append((done, total)))
     total = sum(len(ids) for ids in encoder.tokenizer(texts)["input_ids"])
     assert len(seen) == 3  # batches of 32
     assert [done for done, _ in seen] == sorted({done for done, _ in seen})
@@ -102,24 +109,24 @@ def test_progress_is_told_in_tokens_up_to_all_of_them(bert_folder: Path, texts: 
 
 
 def test_no_texts_have_no_features(bert_folder: Path) -> None:
-    assert load_encoder(bert_folder, 32, "cpu").features([]).shape == (0, 32)
+    assert load_encoder(bert_folder, TASK, "cpu").features(rows_of([])).shape == (0, 32)
 
 
 def test_features_are_computed_once_and_come_back_the_same(
     base: ResolvedModel, texts: list[str], cache: Path, loads: list[int]
 ) -> None:
-    first = cached_features(base, texts, 32, "cpu")
-    again = cached_features(base, texts, 32, "cpu")
+    first = cached_features(base, rows_of(texts), TASK, "cpu")
+    again = cached_features(base, rows_of(texts), TASK, "cpu")
     assert loads == [32]
     assert np.array_equal(first, again)
-    assert np.array_equal(first, load_encoder(base.folder, 32, "cpu").features(texts))
+    assert np.array_equal(first, load_encoder(base.folder, TASK, "cpu").features(rows_of(texts)))
 
 
 def test_a_subset_in_another_order_is_found_where_the_whole_was_computed(
     base: ResolvedModel, texts: list[str], cache: Path, loads: list[int]
 ) -> None:
-    whole = cached_features(base, texts, 32, "cpu")
-    some = cached_features(base, [*texts[40:10:-3], texts[40]], 32, "cpu")
+    whole = cached_features(base, rows_of(texts), TASK, "cpu")
+    some = cached_features(base, rows_of([*texts[40:10:-3], texts[40]]), TASK, "cpu")
     assert loads == [32]
     assert np.array_equal(some, np.concatenate([whole[40:10:-3], whole[40:41]]))
 
@@ -127,7 +134,7 @@ def test_a_subset_in_another_order_is_found_where_the_whole_was_computed(
 def test_only_new_texts_are_computed(
     base: ResolvedModel, texts: list[str], cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cached_features(base, texts[:50], 32, "cpu")
+    cached_features(base, rows_of(texts[:50]), TASK, "cpu")
     asked: list[int] = []
     of = features.Encoder.features_of
 
@@ -136,19 +143,19 @@ def test_only_new_texts_are_computed(
         return of(self, ids, on_batch)
 
     monkeypatch.setattr(features.Encoder, "features_of", recording)
-    cached_features(base, texts, 32, "cpu")
+    cached_features(base, rows_of(texts), TASK, "cpu")
     assert asked == [len({*texts} - {*texts[:50]})]
 
 
 def test_another_model_device_or_longest_input_has_features_of_its_own(
     base: ResolvedModel, texts: list[str], cache: Path, loads: list[int]
 ) -> None:
-    others: list[tuple[ResolvedModel, Sequence[str], int, str]] = [
-        (base, texts, 32, "cpu"),
-        (base, texts, 8, "cpu"),
-        (base, ["".join(texts)], 32, "cpu"),
-        (base, texts, 32, "cpu:0"),
-        (dataclasses.replace(base, fingerprint="e" * 64), texts, 32, "cpu"),
+    others: list[tuple[ResolvedModel, Rows, Task, str]] = [
+        (base, rows_of(texts), TASK, "cpu"),
+        (base, rows_of(texts), TextClassification(max_length=8), "cpu"),
+        (base, rows_of(["".join(texts)]), TASK, "cpu"),
+        (base, rows_of(texts), TASK, "cpu:0"),
+        (dataclasses.replace(base, fingerprint="e" * 64), rows_of(texts), TASK, "cpu"),
     ]
     for one in others:
         cached_features(*one)
@@ -164,8 +171,8 @@ def test_another_tokenizer_has_features_of_its_own(
     file.write_text(file.read_text().replace('"bishop"', '"bishqp"'))
     other = dataclasses.replace(base, folder=retokenized)
     assert not np.array_equal(
-        cached_features(base, ["bishop pawn"], 32, "cpu"),
-        cached_features(other, ["bishop pawn"], 32, "cpu"),
+        cached_features(base, rows_of(["bishop pawn"]), TASK, "cpu"),
+        cached_features(other, rows_of(["bishop pawn"]), TASK, "cpu"),
     )
     assert len(loads) == 2
 
@@ -189,11 +196,11 @@ def test_a_damaged_file_is_computed_again(
     cache: Path,
     loads: list[int],
 ) -> None:
-    first = cached_features(base, texts, 32, "cpu").copy()
+    first = cached_features(base, rows_of(texts), TASK, "cpu").copy()
     (file,) = cache.rglob(f"*.{suffix}")
     file.write_bytes(damage(file.read_bytes()))
-    assert np.array_equal(first, cached_features(base, texts, 32, "cpu"))
-    assert np.array_equal(first, cached_features(base, texts, 32, "cpu"))
+    assert np.array_equal(first, cached_features(base, rows_of(texts), TASK, "cpu"))
+    assert np.array_equal(first, cached_features(base, rows_of(texts), TASK, "cpu"))
     assert loads == [32, 32]  # mended: the third call found it whole
 
 

@@ -19,6 +19,7 @@ from zenml_ftvr.values import (
     Hardware,
     Kind,
     ModelSource,
+    TextClassification,
     TrainedModel,
     TrainingPlan,
 )
@@ -48,7 +49,7 @@ def test_a_base_model_that_lacks_a_layer_is_refused(
     with pytest.raises(ModelError, match=said):
         build(plan_of(Full(), base=copy), base, [])
     with pytest.raises(ModelError, match=said):
-        load_encoder(copy, 32, "cpu")
+        load_encoder(copy, TextClassification(max_length=32), "cpu")
 
 
 def test_a_base_model_may_lack_its_pooler(copy: Path, plan_of: Callable[..., TrainingPlan]) -> None:

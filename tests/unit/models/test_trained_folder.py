@@ -21,6 +21,7 @@ from zenml_ftvr.errors import DataError, ModelError
 from zenml_ftvr.models import (
     Trainable,
     cached_features,
+    fit_baseline,
     load,
     load_encoder,
     resolve,
@@ -29,9 +30,9 @@ from zenml_ftvr.models import (
     save_trainable,
 )
 from zenml_ftvr.report.usage import usage_lines
-from zenml_ftvr.tasks.text_classification import encode
+from zenml_ftvr.tasks import work_for
+from zenml_ftvr.tasks.text_classification import TextWork, encode
 from zenml_ftvr.train import (
-    fit_baseline,
     fit_head,
     no_log,
     prepare,
@@ -84,7 +85,7 @@ def test_a_stepped_model_comes_back_with_the_same_logits(
     run_loop(plan, prepared, tmp_path / "work", no_log, silent, time.monotonic())
     trained = logits_of(prepared.trainable, dataset.test.texts)
     assert np.abs(trained - before).max() > 0.01  # there is something to lose
-    save_trainable(prepared.trainable, base, plan, tmp_path / "model")
+    save_trainable(prepared.trainable, base, plan, prepared.work, tmp_path / "model")
     again = load(tmp_path / "model")
     assert (again.kind, again.labels) == (kind, dataset.labels)
     assert again.logits(dataset.test.texts) == pytest.approx(trained, abs=1e-5)
@@ -101,11 +102,12 @@ def test_a_head_comes_back_with_the_same_logits(
 ) -> None:
     folder = base_folders[family]
     plan, base = plan_of(learns["head"], base=folder), resolve(ModelSource(name=str(folder)))
-    features = cached_features(base, dataset.train.texts, 32, "cpu")
-    head = fit_head(features, dataset.label_ids(dataset.train), 3, 0.1, 0)
-    encoder = load_encoder(base.folder, 32, "cpu")
-    save_head(encoder, head.weight, head.bias, plan, tmp_path)
-    expected = head.logits(encoder.features(dataset.test.texts))
+    features = cached_features(base, dataset.train, plan.task, "cpu")
+    work = TextWork(task=plan.task, labels=dataset.labels)
+    head = fit_head(work, features, dataset.train, 0.1, 0)
+    encoder = load_encoder(base.folder, plan.task, "cpu")
+    save_head(encoder, head.weight, head.bias, plan, work, tmp_path)
+    expected = head.logits(encoder.features(dataset.test))
     assert load(tmp_path).logits(dataset.test.texts) == pytest.approx(expected, abs=1e-5)
     assert np.ptp(expected, axis=0).min() > 0.1
 
@@ -116,9 +118,11 @@ def test_a_baseline_comes_back_with_the_same_probabilities(
     dataset: Dataset,
     tmp_path: Path,
 ) -> None:
-    pipeline = fit_baseline(dataset.train.texts, dataset.label_ids(dataset.train), 0)
-    save_baseline(pipeline, plan_of(learns["baseline"]), tmp_path)
-    expected = pipeline.predict_proba(dataset.test.texts)
+    plan = plan_of(learns["baseline"])
+    work = work_for(plan.task, dataset)
+    fitted = fit_baseline(work, dataset.train, 0)
+    save_baseline(fitted, plan, work, tmp_path)
+    expected = np.exp(fitted.outputs(dataset.test))
     assert load(tmp_path).probabilities(dataset.test.texts) == pytest.approx(expected, abs=1e-6)
     assert expected.max() > 0.8
 
@@ -247,7 +251,8 @@ def test_the_manifest_reads_the_same_in_any_encoding(
     tmp_path: Path,
 ) -> None:
     plan = plan_of(learns["baseline"], labels=ODD_LABELS)
-    save_baseline(fit_baseline(["a b", "c d"], [0, 1], 0), plan, tmp_path)
+    work = work_for(plan.task, dataset)
+    save_baseline(fit_baseline(work, dataset.train, 0), plan, work, tmp_path)
     content = (tmp_path / "ftvr.json").read_bytes()
     assert json.loads(content.decode("ascii"))["labels"] == list(ODD_LABELS)
 
@@ -364,7 +369,8 @@ def adapter(
     monkeypatch.chdir(tmp_path)
     plan = plan_of(Lora(), model=ModelSource(name="./base"))
     base = resolve(ModelSource(name="./base"))
-    save_trainable(prepare(plan, dataset, base).trainable, base, plan, tmp_path / "model")
+    prepared = prepare(plan, dataset, base)
+    save_trainable(prepared.trainable, base, plan, prepared.work, tmp_path / "model")
     return tmp_path / "model"
 
 
@@ -392,8 +398,9 @@ def test_an_adapter_without_its_base_says_where_it_was(adapter: Path, tmp_path: 
 
 
 def test_an_adapter_cannot_be_saved_without_its_base(
-    plan_of: Callable[..., TrainingPlan], tmp_path: Path
+    plan_of: Callable[..., TrainingPlan], dataset: Dataset, tmp_path: Path
 ) -> None:
+    plan = plan_of(Lora())
     nothing = Trainable(model=None, tokenizer=None)
     with pytest.raises(ModelError, match="without naming its base model"):
-        save_trainable(nothing, None, plan_of(Lora()), tmp_path)
+        save_trainable(nothing, None, plan, work_for(plan.task, dataset), tmp_path)

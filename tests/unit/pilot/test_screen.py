@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zenml_ftvr.data import Dataset
+from zenml_ftvr.data import Dataset, Rows
 from zenml_ftvr.models import ResolvedModel, resolve
 from zenml_ftvr.pilot import screen
-from zenml_ftvr.values import KINDS, ModelSource, ScreeningEvidence
+from zenml_ftvr.values import KINDS, ModelSource, ScreeningEvidence, TextClassification
+
+TASK = TextClassification(max_length=32)
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +32,11 @@ def accuracy(evidence: ScreeningEvidence, kind: str) -> float:
 def test_both_cheap_arms_are_scored_on_every_training_row(
     dataset: Dataset, base: ResolvedModel
 ) -> None:
-    evidence = screen(dataset, base, KINDS, 32, "cpu", 0)
+    evidence = screen(dataset, base, KINDS, TASK, "cpu", 0)
     assert [one.kind for one in evidence.measured] == ["baseline", "head"]
     for one in evidence.measured:
         assert one.folds == 5
-        assert [score.metric for score in one.scores] == ["accuracy", "macro_f1"]
+        assert [score.metric for score in one.scores] == ["accuracy", "macro_f1", "mcc", "roc_auc"]
         for score in one.scores:
             assert score.n_rows == len(dataset.train) == 152
             assert 0.6 < score.low <= score.value <= score.high
@@ -46,7 +48,7 @@ def test_both_cheap_arms_are_scored_on_every_training_row(
 def test_the_difference_is_head_minus_baseline_on_the_same_rows(
     dataset: Dataset, base: ResolvedModel
 ) -> None:
-    evidence = screen(dataset, base, KINDS, 32, "cpu", 0)
+    evidence = screen(dataset, base, KINDS, TASK, "cpu", 0)
     difference = evidence.difference("accuracy")
     assert difference is not None
     assert (difference.first, difference.second) == ("head", "baseline")
@@ -56,16 +58,16 @@ def test_the_difference_is_head_minus_baseline_on_the_same_rows(
 
 
 def test_only_what_is_offered_is_scored(dataset: Dataset, base: ResolvedModel) -> None:
-    alone = screen(dataset, base, ["head", "full"], 32, "cpu", 0)
+    alone = screen(dataset, base, ["head", "full"], TASK, "cpu", 0)
     assert [one.kind for one in alone.measured] == ["head"]
     assert alone.differences == ()
-    assert screen(dataset, base, ["full"], 32, "cpu", 0).measured == ()
-    without = screen(dataset, None, KINDS, 32, "cpu", 0)
+    assert screen(dataset, base, ["full"], TASK, "cpu", 0).measured == ()
+    without = screen(dataset, None, KINDS, TASK, "cpu", 0)
     assert [one.kind for one in without.measured] == ["baseline"]
 
 
 def test_the_same_seed_scores_the_same(dataset: Dataset, base: ResolvedModel) -> None:
-    first, again = (screen(dataset, base, KINDS, 32, "cpu", 3) for _ in range(2))
+    first, again = (screen(dataset, base, KINDS, TASK, "cpu", 3) for _ in range(2))
     assert [one.scores for one in first.measured] == [one.scores for one in again.measured]
     assert first.differences == again.differences
 
@@ -77,7 +79,7 @@ def test_labels_by_chance_score_at_chance(
 ) -> None:
     texts, labels = make_texts(360)
     random.Random(0).shuffle(labels)
-    evidence = screen(split(texts, labels), base, KINDS, 32, "cpu", 0)
+    evidence = screen(split(texts, labels), base, KINDS, TASK, "cpu", 0)
     for kind in ("baseline", "head"):
         # A third of some 215 rows; three standard deviations are a tenth.
         assert accuracy(evidence, kind) == pytest.approx(1 / 3, abs=0.1)
@@ -94,7 +96,7 @@ def test_rows_of_equal_text_are_in_one_fold(
     labels = [rng.choice("ab") for _ in texts]
     rows = split([*texts, *(text.upper() for text in texts), *texts, *texts], labels * 4)
     assert rows.n_duplicates == 600
-    evidence = screen(rows, base, KINDS, 32, "cpu", 0)
+    evidence = screen(rows, base, KINDS, TASK, "cpu", 0)
     assert accuracy(evidence, "baseline") < 0.65
     assert accuracy(evidence, "head") < 0.65
 
@@ -112,7 +114,7 @@ def test_a_rare_class_means_fewer_folds(
     def progress(what: str, done: int, total: int, note: str = "") -> None:
         told.append((what, done, total))
 
-    evidence = screen(rows, None, ["baseline"], 32, "cpu", 0, progress)
+    evidence = screen(rows, None, ["baseline"], TASK, "cpu", 0, progress)
     assert evidence.measured[0].folds == n_rare
     assert told == [("cross-validating baseline", done, n_rare) for done in range(n_rare + 1)]
 
@@ -124,18 +126,18 @@ def test_every_row_is_answered_by_a_model_that_did_not_see_it(
     asked: list[str] = []
 
     class Recording:
-        def __init__(self, texts: list[str]) -> None:
-            self.seen = set(texts)
+        def __init__(self, rows: Rows) -> None:
+            self.seen = set(rows.texts)
             fits.append(self.seen)
 
-        def predict(self, texts: list[str]) -> np.ndarray:
-            assert not self.seen & set(texts)
-            asked.extend(texts)
-            return np.zeros(len(texts), dtype=np.int64)
+        def outputs(self, rows: Rows) -> np.ndarray:
+            assert not self.seen & set(rows.texts)
+            asked.extend(rows.texts)
+            return np.eye(3)[np.zeros(len(rows), dtype=np.int64)]
 
     module = importlib.import_module("zenml_ftvr.pilot.screen")  # the name is the function's
-    monkeypatch.setattr(module, "fit_baseline", lambda texts, *_: Recording(texts))
-    evidence = screen(dataset, None, ["baseline"], 32, "cpu", 0)
+    monkeypatch.setattr(module, "fit_baseline", lambda work, rows, seed: Recording(rows))
+    evidence = screen(dataset, None, ["baseline"], TASK, "cpu", 0)
     assert len(fits) == 5
     assert sorted(asked) == sorted(dataset.train.texts)
     zeros = dataset.train.labels.count(dataset.labels[0])

@@ -10,12 +10,22 @@ from typing import Any
 
 import pytest
 
-from zenml_ftvr.data import Dataset, row_id_of, split_of
+from zenml_ftvr.data import Dataset, Rows, row_id_of, rows_of_inputs, split_of
 from zenml_ftvr.models import resolve
 from zenml_ftvr.pilot import calibrate, screen
 from zenml_ftvr.tasks.text_classification import encode
 from zenml_ftvr.train import run_plan
-from zenml_ftvr.values import KINDS, Approach, Hardware, Kind, ModelSource, TrainingPlan
+from zenml_ftvr.values import (
+    KINDS,
+    Approach,
+    Hardware,
+    Kind,
+    ModelSource,
+    TextClassification,
+    TrainingPlan,
+)
+
+TASK = TextClassification(max_length=32)
 
 # Letters that occur in no other row, so that even a piece of the word gives it away.
 TEST_WORD = "\u10e5\u10d0\u10e0\u10d7"
@@ -51,19 +61,19 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def recording(inner: Callable[..., Any], place: int) -> Callable[..., Any]:
         def call(*args: Any, **options: Any) -> Any:
-            texts.extend(args[place])
+            found = args[place]
+            texts.extend(found.texts if isinstance(found, Rows) else found)
             return inner(*args, **options)
 
         return call
 
     places = [
-        ("zenml_ftvr.train.loop", "encode", 1),
-        ("zenml_ftvr.models.features", "encode", 1),
+        ("zenml_ftvr.tasks.text_classification", "encode", 1),
         ("zenml_ftvr.train.contrastive", "encode", 1),
         ("zenml_ftvr.models.build", "train_tokenizer", 0),
-        ("zenml_ftvr.train.run", "fit_baseline", 0),
-        ("zenml_ftvr.pilot.calibrate", "fit_baseline", 0),
-        ("zenml_ftvr.pilot.screen", "fit_baseline", 0),
+        ("zenml_ftvr.train.run", "fit_baseline", 1),
+        ("zenml_ftvr.pilot.calibrate", "fit_baseline", 1),
+        ("zenml_ftvr.pilot.screen", "fit_baseline", 1),
     ]
     for module_name, name, place in places:
         module = importlib.import_module(module_name)
@@ -111,20 +121,20 @@ def test_calibrating_and_screening_read_no_test_row(
     bert_folder: Path,
 ) -> None:
     from zenml_ftvr.api import basis_for, profile_dataset
-    from zenml_ftvr.values import Budget, Request, TextClassification
+    from zenml_ftvr.values import Budget, Request
 
     base = resolve(ModelSource(name=str(bert_folder)))
     request = Request(
         budget=Budget(hours=1),
         approaches=tuple(learns.values()),
         base_model=base.source,
-        task=TextClassification(max_length=32),
+        task=TASK,
     )
     profile = profile_dataset(watched, base, request)
     basis = basis_for(profile, base, request)
     calibration = calibrate(watched, base, basis, request.approaches, hardware)
     assert {arm.kind for arm in calibration.arms} == set(KINDS)
-    screened = screen(watched, base, KINDS, 32, "cpu", 0)
+    screened = screen(watched, base, KINDS, TASK, "cpu", 0)
     assert len(screened.measured) == 2
     assert reached(TRAIN_WORD, seen)
     assert not reached(TEST_WORD, seen)
@@ -161,6 +171,6 @@ def test_only_training_words_enter_a_vocabulary(
 def test_the_recorder_hears_a_text_that_is_encoded(seen: list[str], bert_folder: Path) -> None:
     from zenml_ftvr.models import load_encoder
 
-    load_encoder(bert_folder, 32, "cpu").features([TEST_WORD])
+    load_encoder(bert_folder, TASK, "cpu").features(rows_of_inputs([TEST_WORD], TASK))
     assert seen == [TEST_WORD]
-    assert encode is not importlib.import_module("zenml_ftvr.train.loop").encode
+    assert encode is not importlib.import_module("zenml_ftvr.tasks.text_classification").encode

@@ -18,10 +18,11 @@ import pytest
 import torch
 from transformers import TrainerCallback
 
-from zenml_ftvr.data import Dataset
+from zenml_ftvr.data import Dataset, rows_of_inputs
 from zenml_ftvr.models import Encoder, load_encoder
 from zenml_ftvr.train.contrastive import _sentence_encoder, train_on_pairs
 from zenml_ftvr.train.pairs import make_pairs
+from zenml_ftvr.values import TextClassification
 
 FAMILIES = ("bert", "distilbert", "gpt2")
 N_ROWS = 48
@@ -47,7 +48,7 @@ class Recorder(TrainerCallback):
 
 @pytest.fixture
 def encoder(bert_folder: Path) -> Encoder:
-    return load_encoder(bert_folder, 32, "cpu")
+    return load_encoder(bert_folder, TextClassification(max_length=32), "cpu")
 
 
 @pytest.fixture
@@ -118,11 +119,13 @@ def digest(encoder: Encoder) -> str:
 def test_what_is_trained_is_the_feature_that_the_encoder_gives(
     family: str, base_folders: dict[str, Path], dataset: Dataset, train: Callable[..., Recorder]
 ) -> None:
-    encoder = load_encoder(base_folders[family], 8, "cpu")  # most texts are cut
+    encoder = load_encoder(
+        base_folders[family], TextClassification(max_length=8), "cpu"
+    )  # most texts are cut
     texts = dataset.train.texts[:40]
-    before = encoder.features(texts)
+    before = encoder.features(rows_of_inputs(texts, TextClassification()))
     train(encoder)
-    after = encoder.features(texts)
+    after = encoder.features(rows_of_inputs(texts, TextClassification()))
     theirs = _sentence_encoder(encoder.model, encoder.tokenizer, 8)
     assert after == pytest.approx(theirs.encode(texts, show_progress_bar=False), abs=1e-5)
     assert np.abs(after - before).max() > 0.01
@@ -131,7 +134,7 @@ def test_what_is_trained_is_the_feature_that_the_encoder_gives(
 def test_the_loss_is_the_squared_error_of_the_cosine(
     encoder: Encoder, dataset: Dataset, pairs: list[Pair], train: Callable[..., Recorder]
 ) -> None:
-    similar = cosines(encoder.features(dataset.train.texts[:N_ROWS]))
+    similar = cosines(encoder.features(dataset.train.take(range(N_ROWS))))
     errors = [(similar[one, other] - aim) ** 2 for one, other, aim in pairs]
     without_dropout(encoder)
     seen = train(encoder, max_steps=1, batch_size=N_PAIRS, learning_rate=1e-12)
@@ -147,7 +150,7 @@ def test_texts_that_were_not_trained_on_part_by_label(
     apart = ~np.eye(len(truth), dtype=bool)
 
     def margin() -> float:
-        similar = cosines(encoder.features(rows.texts))
+        similar = cosines(encoder.features(rows))
         return float(similar[equal & apart].mean() - similar[~equal].mean())
 
     pairs = make_pairs(dataset.label_ids(dataset.train), dataset.train.row_ids, 640, 0)
@@ -177,7 +180,7 @@ def test_pairs_are_gone_through_again_until_the_steps_are_taken(
 def test_one_pass_sees_every_pair_once(
     encoder: Encoder, dataset: Dataset, pairs: list[Pair], train: Callable[..., Recorder]
 ) -> None:
-    similar = cosines(encoder.features(dataset.train.texts[:N_ROWS]))
+    similar = cosines(encoder.features(dataset.train.take(range(N_ROWS))))
     errors = [(similar[one, other] - aim) ** 2 for one, other, aim in pairs]
     without_dropout(encoder)
     seen = train(encoder, max_steps=N_PAIRS // 8, batch_size=8, learning_rate=1e-12)
@@ -192,7 +195,7 @@ def test_equal_inputs_give_equal_bits_and_another_seed_others(
 ) -> None:
     def trained(seed: int) -> str:
         torch.manual_seed(np.random.default_rng().integers(2**31))  # whatever went before
-        encoder = load_encoder(bert_folder, 32, "cpu")
+        encoder = load_encoder(bert_folder, TextClassification(max_length=32), "cpu")
         train(encoder, seed=seed)
         return digest(encoder)
 
@@ -204,8 +207,9 @@ import hashlib, json, sys
 from pathlib import Path
 from zenml_ftvr.models import load_encoder
 from zenml_ftvr.train.contrastive import train_on_pairs
+from zenml_ftvr.values import TextClassification
 folder, work, texts, pairs = json.load(sys.stdin)
-encoder = load_encoder(Path(folder), 32, "cpu")
+encoder = load_encoder(Path(folder), TextClassification(max_length=32), "cpu")
 train_on_pairs(
     encoder.model, encoder.tokenizer, texts, [tuple(pair) for pair in pairs], max_length=32,
     max_steps=6, batch_size=8, learning_rate=1e-3, warmup_steps=0, seed=0,
@@ -225,7 +229,7 @@ def test_another_process_gives_the_same_bits_and_prints_nothing(
     train: Callable[..., Recorder],
     tmp_path: Path,
 ) -> None:
-    encoder = load_encoder(bert_folder, 32, "cpu")
+    encoder = load_encoder(bert_folder, TextClassification(max_length=32), "cpu")
     train(encoder)
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],

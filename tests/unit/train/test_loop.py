@@ -17,7 +17,7 @@ import torch
 from zenml_ftvr.data import Dataset
 from zenml_ftvr.errors import TrainingError
 from zenml_ftvr.models import resolve
-from zenml_ftvr.tasks.text_classification import ClassificationRows, collator, score
+from zenml_ftvr.tasks import ClassAnswers, EncodedRows, score
 from zenml_ftvr.train import Prepared, no_log, prepare, run_loop, silent
 from zenml_ftvr.train.loop import LoopResult
 from zenml_ftvr.values import Approach, Full, Kind, TrainingPlan
@@ -41,7 +41,7 @@ def loop(dataset: Dataset, tmp_path: Path) -> Callable[..., tuple[Prepared, Loop
         if relabel is not None:
             ids = [prepared.train[index]["input_ids"] for index in range(len(prepared.train))]
             labels = [relabel(label) for label in dataset.label_ids(dataset.train)]
-            prepared = dataclasses.replace(prepared, train=ClassificationRows(ids, labels))
+            prepared = dataclasses.replace(prepared, train=EncodedRows(ids, labels))
         return prepared, run_loop(
             plan, prepared, tmp_path / "work", log, progress, time.monotonic()
         )
@@ -57,11 +57,11 @@ def readings(result: LoopResult, metric: str) -> dict[int, float]:
 def accuracy_of(prepared: Prepared) -> float:
     """On the validation rows, of the model as the loop left it."""
     rows = prepared.validation
-    batch = collator(prepared.trainable.tokenizer)([rows[index] for index in range(len(rows))])
+    batch = prepared.collate([rows[index] for index in range(len(rows))])
     truth = batch.pop("labels").numpy()
     with torch.no_grad():
         logits = prepared.trainable.model.eval()(**batch).logits.numpy()
-    return score("accuracy", truth, logits.argmax(axis=1))
+    return score(ClassAnswers(truth, logits), "accuracy")
 
 
 def test_rows_are_encoded_with_their_labels(
@@ -142,6 +142,8 @@ def test_every_reading_is_logged_with_its_step(
         "eval/loss",
         "eval/accuracy",
         "eval/macro_f1",
+        "eval/mcc",
+        "eval/roc_auc",
     }
 
 

@@ -6,14 +6,17 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from zenml_ftvr.data import Dataset
-from zenml_ftvr.train import LinearHead, choose_head_c, count_params, fit_baseline, fit_head
-from zenml_ftvr.train.solved import HEAD_CS
+from zenml_ftvr.data import Rows
+from zenml_ftvr.tasks.text_classification import TextWork
+from zenml_ftvr.train import LinearHead, choose_strength, fit_head
+from zenml_ftvr.train.solved import HEAD_CS, RIDGE_CS, choose_c, fit_classes
+from zenml_ftvr.values import TextClassification
 
 Features = npt.NDArray[np.float32]
 
@@ -44,7 +47,7 @@ def test_a_head_is_scikit_learns_regression_on_scaled_features(
     features, truth = blobs(n_classes)
     theirs = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1_000))
     theirs.fit(features, truth)
-    head = fit_head(features, truth, n_classes, 0.1, 0)
+    head = fit_classes(features, truth, n_classes, 0.1, 0)
     assert head.weight.shape == (n_classes, 6)
     assert head.weight.dtype == head.bias.dtype == np.float32
     assert softmax(head.logits(features)) == pytest.approx(theirs.predict_proba(features), abs=1e-3)
@@ -55,7 +58,7 @@ def test_a_class_without_a_training_row_is_never_answered(
 ) -> None:
     features, truth = blobs(3)
     rows = [index for index, label in enumerate(truth) if label != 1]
-    head = fit_head(features[rows], [truth[index] for index in rows], 3, 0.1, 0)
+    head = fit_classes(features[rows], [truth[index] for index in rows], 3, 0.1, 0)
     answers = head.logits(features).argmax(axis=1)
     assert set(answers) == {0, 2}
     assert softmax(head.logits(features))[:, 1].max() == 0
@@ -66,7 +69,7 @@ def test_a_feature_that_never_changes_does_no_harm(
 ) -> None:
     features, truth = blobs(2)
     features[:, 0] = 3.0
-    head = fit_head(features, truth, 2, 0.1, 0)
+    head = fit_classes(features, truth, 2, 0.1, 0)
     assert np.isfinite(head.weight).all()
     assert head.weight[:, 0] == pytest.approx(0)
     assert (head.logits(features).argmax(axis=1) == truth).mean() > 0.8
@@ -85,8 +88,8 @@ def test_noise_is_regularised_most_and_signal_least() -> None:
     truth = rng.integers(0, 2, 300)
     alone = [str(row) for row in range(300)]
     told = np.column_stack([noise[:, :5], truth]).astype(np.float32)
-    assert choose_head_c(noise, truth.tolist(), alone, 0) <= 0.01
-    assert choose_head_c(told, truth.tolist(), alone, 0) == max(HEAD_CS)
+    assert choose_c(noise, truth.tolist(), alone, 0) <= 0.01
+    assert choose_c(told, truth.tolist(), alone, 0) == max(HEAD_CS)
 
 
 def test_equal_texts_do_not_vouch_for_each_other() -> None:
@@ -96,34 +99,52 @@ def test_equal_texts_do_not_vouch_for_each_other() -> None:
     features, truth = np.repeat(once, 5, axis=0), np.repeat(labels, 5).tolist()
     apart = [str(row) for row in range(300)]
     together = [str(row // 5) for row in range(300)]
-    assert choose_head_c(features, truth, apart, 0) > min(HEAD_CS)
-    assert choose_head_c(features, truth, together, 0) == min(HEAD_CS)
-
-
-def test_word_counts_tell_pairs_of_words_and_marks_apart() -> None:
-    texts = ["not bad good", "not good bad", "fine ?", "fine !"] * 4
-    pipeline = fit_baseline(texts, [0, 1, 2, 3] * 4, 0)
-    assert pipeline.predict(texts[:4]).tolist() == [0, 1, 2, 3]
-    words = set(pipeline[0].vocabulary_)
-    assert {"not bad", "not good", "?", "!"} <= words
-
-
-def test_a_baselines_parameters_are_a_weight_for_each_word_and_class(dataset: Dataset) -> None:
-    pipeline = fit_baseline(dataset.train.texts, dataset.label_ids(dataset.train), 0)
-    n_words = len(pipeline[0].vocabulary_)
-    assert count_params(pipeline) == 3 * (n_words + 1)
-    two = fit_baseline(["a b", "c d"] * 4, [0, 1] * 4, 0)
-    assert count_params(two) == len(two[0].vocabulary_) + 1  # one regression tells two apart
+    assert choose_c(features, truth, apart, 0) > min(HEAD_CS)
+    assert choose_c(features, truth, together, 0) == min(HEAD_CS)
 
 
 def test_what_is_solved_is_solved_again_to_the_bit(
-    dataset: Dataset, blobs: Callable[..., tuple[Features, list[int]]]
+    blobs: Callable[..., tuple[Features, list[int]]],
 ) -> None:
-    label_ids = dataset.label_ids(dataset.train)
-    first, again = (fit_baseline(dataset.train.texts, label_ids, 0) for _ in range(2))
-    for one, other in zip(first[-1].estimators_, again[-1].estimators_, strict=True):
-        assert np.array_equal(one.coef_, other.coef_)
     features, truth = blobs(3)
-    heads = [fit_head(features, truth, 3, 0.1, 0) for _ in range(2)]
+    heads = [fit_classes(features, truth, 3, 0.1, 0) for _ in range(2)]
     assert np.array_equal(heads[0].weight, heads[1].weight)
     assert np.array_equal(heads[0].bias, heads[1].bias)
+
+
+def _rows(targets: pa.Array) -> Rows:
+    ids = [str(row) for row in range(len(targets))]
+    return Rows(pa.table({"row_id": ids, "text": ids, "label": targets}))
+
+
+def test_each_label_of_a_set_has_odds_of_its_own() -> None:
+    rng = np.random.default_rng(5)
+    features = rng.normal(size=(200, 4)).astype(np.float32)
+    has = [["up"] * int(row[0] > 0) + ["warm"] * int(row[1] > 0) for row in features]
+    work = TextWork(task=TextClassification(target="multi"), labels=("never", "up", "warm"))
+    rows = _rows(pa.array(has, pa.list_(pa.string())))
+    head = fit_head(work, features, rows, choose_strength(work, features, rows, 0), 0)
+    odds = head.logits(features)
+    assert ((odds[:, 1] > 0) == (features[:, 0] > 0)).mean() > 0.95
+    assert ((odds[:, 2] > 0) == (features[:, 1] > 0)).mean() > 0.95
+    assert odds[:, 0].max() < -1e8  # no row taught it
+
+
+def test_numbers_are_a_ridge_regression_in_their_own_units() -> None:
+    rng = np.random.default_rng(6)
+    features = rng.normal(5, 3, size=(300, 4)).astype(np.float32)
+    numbers = 1_000 + 20 * features[:, 0] - 7 * features[:, 3]
+    work = TextWork(task=TextClassification(target="regression"), labels=())
+    rows = _rows(pa.array(numbers.astype(float)))
+    head = fit_head(work, features, rows, choose_strength(work, features, rows, 0), 0)
+    assert head.logits(features)[:, 0] == pytest.approx(numbers, abs=1)
+
+
+@pytest.mark.parametrize("signal", [0.0, 1.0])
+def test_noise_shrinks_a_ridge_regression_more_than_signal(signal: float) -> None:
+    rng = np.random.default_rng(7)
+    features = rng.normal(size=(120, 60)).astype(np.float32)
+    numbers = signal * 10 * features[:, 0] + rng.normal(size=120)
+    work = TextWork(task=TextClassification(target="regression"), labels=())
+    c = choose_strength(work, features, _rows(pa.array(numbers.astype(float))), 0)
+    assert c == min(RIDGE_CS) if signal == 0 else c > min(RIDGE_CS)

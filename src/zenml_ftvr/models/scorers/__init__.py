@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Protocol, assert_never, cast, runtime_checkable
 
 from zenml_ftvr.data import Rows
-from zenml_ftvr.errors import ConfigurationError
 from zenml_ftvr.models.baselines import Baseline, load_baseline
 from zenml_ftvr.models.folder import Manifest
+from zenml_ftvr.models.scorers.images import ImageScorer
 from zenml_ftvr.models.scorers.language import LanguageScorer
 from zenml_ftvr.models.scorers.rows import FeatureScorer, RowScorer
+from zenml_ftvr.models.scorers.tags import TagScorer
 from zenml_ftvr.models.scorers.texts import TextScorer
 from zenml_ftvr.tasks import CausalWork, Outputs, SeqToSeqWork, Work
+from zenml_ftvr.tasks.image_classification import ImageWork
 from zenml_ftvr.tasks.text_classification import TextWork
+from zenml_ftvr.tasks.token_classification import TagWork
 
 __all__ = ["Scorer", "Writer", "scorer_for"]
 
@@ -42,7 +45,7 @@ def scorer_for(folder: Path, manifest: Manifest, work: Work, device: str) -> Sco
         case "baseline":
             return load_baseline(work, folder)
         case "head" | "contrastive":
-            return FeatureScorer(folder, work, device)
+            return FeatureScorer(folder, manifest, work, device)
         case "partial" | "full" | "scratch" | "lora":
             return _of_transformer(folder, manifest, work, device)
         case _:
@@ -57,7 +60,9 @@ def _of_transformer(folder: Path, manifest: Manifest, work: Work, device: str) -
             return LanguageScorer(folder, manifest, cast(CausalWork, work), device)
         case "seq2seq":
             return TextScorer(folder, manifest, cast(SeqToSeqWork, work), device)
-        case "token-classification" | "image-classification":
-            raise ConfigurationError(f"a '{work.head}' model cannot answer yet.")
+        case "token-classification":
+            return TagScorer(folder, manifest, cast(TagWork, work), device)
+        case "image-classification":
+            return ImageScorer(folder, manifest, cast(ImageWork, work), device)
         case _:
             assert_never(work.head)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zenml_ftvr.data import Rows
-from zenml_ftvr.models.folder import Manifest
+from zenml_ftvr.models.folder import Manifest, allowed_code
 from zenml_ftvr.models.quiet import quiet
 from zenml_ftvr.models.resolve import load_tokenizer
 from zenml_ftvr.models.transformer import load_transformer
@@ -64,7 +64,7 @@ class LanguageScorer:
 
     def __init__(self, folder: Path, manifest: Manifest, work: CausalWork, device: str) -> None:
         self._work = work
-        self._tokenizer = load_tokenizer(folder)
+        self._tokenizer = load_tokenizer(folder, allowed_code(manifest))
         self._model = load_transformer(folder, manifest, work).to(device).eval()
 
     def outputs(self, rows: Rows, on_rows: OnRows | None = None) -> npt.NDArray[np.float64]:

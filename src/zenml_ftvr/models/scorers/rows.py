@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from zenml_ftvr.data import Rows
 from zenml_ftvr.models.features import Encoder, load_encoder
-from zenml_ftvr.models.folder import HEAD_FILE, Manifest
+from zenml_ftvr.models.folder import HEAD_FILE, Manifest, allowed_code
 from zenml_ftvr.models.resolve import load_tokenizer
 from zenml_ftvr.models.transformer import load_transformer
 from zenml_ftvr.tasks import Work
@@ -27,12 +27,12 @@ OnRows = Callable[[int, int], None]
 class FeatureScorer:
     """A linear head on the features of a frozen encoder."""
 
-    def __init__(self, folder: Path, work: Work, device: str) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, work: Work, device: str) -> None:
         from safetensors.numpy import load_file
 
         arrays = load_file(folder / HEAD_FILE)
         self._weight, self._bias = arrays["weight"], arrays["bias"]
-        self._encoder: Encoder = load_encoder(folder, work.task, device)
+        self._encoder: Encoder = load_encoder(folder, work.task, device, allowed_code(manifest))
 
     def outputs(self, rows: Rows, on_rows: OnRows | None = None) -> npt.NDArray[np.float32]:
         """[rows, classes]."""
@@ -46,7 +46,7 @@ class RowScorer:
 
     def __init__(self, folder: Path, manifest: Manifest, work: TextWork, device: str) -> None:
         self._work = work
-        self._tokenizer = load_tokenizer(folder)
+        self._tokenizer = load_tokenizer(folder, allowed_code(manifest))
         self._model = load_transformer(folder, manifest, work).to(device).eval()
 
     def outputs(self, rows: Rows, on_rows: OnRows | None = None) -> npt.NDArray[np.float32]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zenml_ftvr.data import Rows
-from zenml_ftvr.models.folder import Manifest
+from zenml_ftvr.models.folder import Manifest, allowed_code
 from zenml_ftvr.models.quiet import quiet
 from zenml_ftvr.models.resolve import load_tokenizer
 from zenml_ftvr.models.transformer import load_transformer
@@ -28,7 +28,7 @@ class TextScorer:
 
     def __init__(self, folder: Path, manifest: Manifest, work: SeqToSeqWork, device: str) -> None:
         self._work = work
-        self._tokenizer = load_tokenizer(folder)
+        self._tokenizer = load_tokenizer(folder, allowed_code(manifest))
         self._model = load_transformer(folder, manifest, work).to(device).eval()
 
     def outputs(self, rows: Rows, on_rows: OnRows | None = None) -> list[str]:

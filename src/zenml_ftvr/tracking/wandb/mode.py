@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from zenml_ftvr.values.written import user_path
+
 __all__ = ["is_reachable", "offline_folder", "resolved_mode"]
 
 Mode = Literal["online", "offline", "disabled"]
@@ -59,7 +61,7 @@ def _has_key() -> bool:
         return True
     import netrc
 
-    path = Path(os.environ.get("NETRC") or "~/.netrc").expanduser()
+    path = user_path(os.environ.get("NETRC") or "~/.netrc")
     host = urlsplit(_base_url()).hostname or ""
     try:
         return path.is_file() and netrc.netrc(str(path)).authenticators(host) is not None
