@@ -148,7 +148,9 @@ def flops_per_token(architecture: Architecture, rank: int, approach: Lora | None
     """2/3 + 2R/N of full fine-tuning's: Schulman et al. 2025 (N: width of a square matrix).
 
     Checkpointing makes the forward pass, a third, again. DoRA's column lengths are computed once a
-    step, whatever the number of tokens, and are not counted.
+    step, whatever the number of tokens, and are not counted: with the embedded default and 16 short
+    rows a step took 1.1 and 1.4 times LoRA's processor time, on a CPU that others used too
+    (benchmarks/results/variants.jsonl).
     """
     again = approach is not None and approach.gradient_checkpointing == "always"
     share = 2 / 3 + 2 * rank / architecture.hidden + (1 / 3 if again else 0)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any
 
 from zenml_ftvr.approaches import lora
 from zenml_ftvr.errors import ModelError
+from zenml_ftvr.models.heads import task_type
 from zenml_ftvr.models.precision import this_device, training_precision
 from zenml_ftvr.models.pretrained import HEAD_NAMES
 from zenml_ftvr.models.quiet import quiet
@@ -40,31 +41,12 @@ def base_options(approach: Lora) -> dict[str, Any]:
     return {"quantization_config": quantisation, "device_map": {"": 0}}
 
 
-def _task_type(head: HeadKind) -> Any:
-    """PEFT's name of a task; None for images, of which it has none."""
-    from peft import TaskType
-
-    match head:
-        case "sequence-classification":
-            return TaskType.SEQ_CLS
-        case "token-classification":
-            return TaskType.TOKEN_CLS
-        case "causal-lm":
-            return TaskType.CAUSAL_LM
-        case "seq2seq":
-            return TaskType.SEQ_2_SEQ_LM
-        case "image-classification":
-            return None
-        case _:
-            assert_never(head)
-
-
 def adapter_config(approach: Lora, head: HeadKind, heads: list[str]) -> Any:
     """PEFT's configuration of a resolved approach, with `heads` trained and saved whole."""
     from peft import LoraConfig
 
     return LoraConfig(
-        task_type=_task_type(head),
+        task_type=task_type(head),
         r=approach.rank or lora.RANK,
         lora_alpha=lora.alpha(approach),
         lora_dropout=lora.dropout(approach),

@@ -6,7 +6,7 @@ from typing import Any, assert_never
 
 from zenml_ftvr.tasks import HeadKind
 
-__all__ = ["auto_class", "keeps_documents_apart"]
+__all__ = ["auto_class", "keeps_documents_apart", "task_type"]
 
 
 def auto_class(head: HeadKind) -> Any:
@@ -28,6 +28,23 @@ def auto_class(head: HeadKind) -> Any:
             assert_never(head)
 
 
+def task_type(head: HeadKind) -> str | None:
+    """What PEFT calls it; None for images, of which PEFT knows no type."""
+    match head:
+        case "sequence-classification":
+            return "SEQ_CLS"
+        case "token-classification":
+            return "TOKEN_CLS"
+        case "causal-lm":
+            return "CAUSAL_LM"
+        case "seq2seq":
+            return "SEQ_2_SEQ_LM"
+        case "image-classification":
+            return None
+        case _:
+            assert_never(head)
+
+
 CLOSE = 1e-3
 """Of the largest logit: what rounding leaves of a difference in 32 bits, with much to spare; a
 document that is seen changes logits by far more."""
@@ -41,7 +58,7 @@ def keeps_documents_apart(model: Any) -> bool:
     """
     import torch
 
-    if "position_ids" not in _takes(model):
+    if "position_ids" not in signature_of(model):
         return False
     high = min(6, int(model.config.vocab_size) - 1)
     first, second = [high, 1, high], [2, 1, 2]
@@ -56,7 +73,7 @@ def keeps_documents_apart(model: Any) -> bool:
     return bool((together - alone).abs().max() <= CLOSE * alone.abs().max())
 
 
-def _takes(model: Any) -> set[str]:
+def signature_of(model: Any) -> set[str]:
     """Names of what the model's forward pass takes; of an adapted one, of what it is around."""
     import inspect
 

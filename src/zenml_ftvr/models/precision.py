@@ -56,7 +56,8 @@ def precision_for(wanted: Precision, device: Device) -> Computed:
 
     `auto` on CUDA is bf16 where the card has it, whose range needs no loss scaling (Kalamkar et al.
     2019, arXiv 1905.12322), else fp16 with loss scaling (Micikevicius et al. 2018, arXiv
-    1710.03740). On a CPU and on MPS it is fp32: nothing here showed the others to be faster there.
+    1710.03740). On a CPU it is fp32: where bf16 was measured, a step took as long and a seventh
+    less memory (benchmarks/results/variants.jsonl). On MPS it is fp32 because nothing was measured.
     """
     match wanted:
         case "auto":

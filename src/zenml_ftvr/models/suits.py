@@ -21,8 +21,9 @@ def refuse_other_forms(source: ModelSource, folder: Path, task: Task) -> None:
         return
     from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(folder, trust_remote_code="remote_code" in source.allow)
-    form = _form(config)
+    form = _form(
+        AutoConfig.from_pretrained(folder, trust_remote_code="remote_code" in source.allow)
+    )
     if isinstance(task, CausalLM) and form != "a decoder":
         _refuse(source, form, task, wanted)
     if isinstance(task, Seq2Seq) and form != "an encoder-decoder":

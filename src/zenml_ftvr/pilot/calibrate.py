@@ -11,7 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zenml_ftvr.approaches import NEEDS_BASE_MODEL, head, memory_bytes, most_tokens, refusal
+from zenml_ftvr.approaches import (
+    NEEDS_BASE_MODEL,
+    head,
+    memory_bytes,
+    most_tokens,
+    refusal,
+    scratch,
+)
 from zenml_ftvr.decide import PlanBasis, make_plan
 from zenml_ftvr.errors import FtvrError
 from zenml_ftvr.hardware import peak_memory, process_memory_gib
@@ -128,7 +135,7 @@ def _calibrate_arm(
         raise _NotCalibrated(why)
     architecture, longest = None if base is None else base.architecture, _longest(plan, dataset)
     approach = settled(plan.approach, architecture, longest, hardware)
-    needed = memory_bytes(approach, architecture, longest) / GIB
+    needed = memory_bytes(approach, architecture, longest, form=scratch.form_of(plan.task)) / GIB
     if needed > hardware.training_memory_gib:
         raise _NotCalibrated(
             f"it needs about {needed:.1f} GiB by arithmetic; the machine has "

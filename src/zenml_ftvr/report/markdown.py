@@ -11,10 +11,19 @@ from zenml_ftvr.approaches import most_tokens
 from zenml_ftvr.report import sections
 from zenml_ftvr.report import wording as w
 from zenml_ftvr.report.usage import usage_lines
-from zenml_ftvr.values import Evaluation, Metric, Recommendation, TrainedModel
+from zenml_ftvr.values import Evaluation, Metric, Recommendation, TaskKind, TrainedModel
 
 __all__ = ["model_card", "render_markdown"]
 
+
+PIPELINE_TAGS: dict[TaskKind, str] = {
+    "text-classification": "text-classification",
+    "token-classification": "token-classification",
+    "causal-lm": "text-generation",
+    "seq2seq": "text2text-generation",
+    "image-classification": "image-classification",
+}
+"""What the Hugging Face Hub calls a task: huggingface.co/docs/hub/models-tasks."""
 
 SHOWN = {f"eval/{metric}" for metric in get_args(Metric)}
 """The readings of a training curve that are scores."""
@@ -135,7 +144,7 @@ def model_card(model: TrainedModel, versions: Mapping[str, str]) -> str:
     """A model card in the format of the Hugging Face Hub: metadata, then text."""
     plan = model.plan
     library = {"baseline": "sklearn", "lora": "peft"}.get(model.kind, "transformers")
-    metadata = ["---", f"library_name: {library}", "pipeline_tag: text-classification"]
+    metadata = ["---", f"library_name: {library}", f"pipeline_tag: {PIPELINE_TAGS[plan.task.kind]}"]
     if plan.model is not None and re.fullmatch(r"[\w.-]+/[\w.-]+", plan.model.name):
         metadata.append(f"base_model: {json.dumps(plan.model.name)}")
     metadata += ["tags:", "- zenml-ftvr", f"- {model.kind}", "---"]
@@ -143,7 +152,8 @@ def model_card(model: TrainedModel, versions: Mapping[str, str]) -> str:
     facts = [
         f"Trained: {w.what_trains(model.kind)}; {w.count(model.n_trainable)} of "
         f"{w.count(model.n_params)} parameters.",
-        f"Labels: {', '.join(plan.labels)}.",
+        f"Labels: {', '.join(plan.labels)}." if plan.labels else "",
+        *(_plain(note) for note in model.notes),
         f"Longest input: {most_tokens(plan.task)} tokens; what is beyond is cut.",
         f"Steps: {w.count(model.steps_done)} of batch size {w.count(plan.batch_size)}"
         + (f", learning rate {plan.learning_rate:g}." if plan.learning_rate else "."),
@@ -165,8 +175,8 @@ def model_card(model: TrainedModel, versions: Mapping[str, str]) -> str:
         facts.append(f"On the validation rows at the end: {', '.join(last)}.")
     parts = [
         "\n".join(metadata),
-        f"# {w.approach_name(model.kind)} text classifier",
-        _list(facts),
+        f"# {w.approach_name(model.kind)}, {plan.task.kind}",
+        _list([fact for fact in facts if fact]),
         "## Use it",
         _fenced(ours),
         "Without zenml-ftvr:",

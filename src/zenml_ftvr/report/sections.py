@@ -529,6 +529,7 @@ def plan_table(model: TrainedModel) -> str:
         ["Parameters", f"{w.count(model.n_params)}, {w.count(model.n_trainable)} of them trained"],
         ["Size on disk", w.size(model.n_bytes)],
         ["Peak memory", f"{w.gib(model.peak_memory_gib)} above what was held before"],
+        *(["Note", note] for note in model.notes),
         ["W&B run", _tracked(model)],
     ]
     return table(["", ""], rows)

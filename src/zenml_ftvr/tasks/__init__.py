@@ -50,14 +50,14 @@ def make_work(task: Task, labels: tuple[str, ...], scale: TargetScale) -> Work:
     match task:
         case TextClassification():
             return TextWork(task=task, labels=labels, scale=scale)
-        case CausalLM():
-            return CausalWork(task=task)
-        case Seq2Seq():
-            return SeqToSeqWork(task=task)
         case TokenClassification():
             return TagWork(task=task, labels=labels)
         case ImageClassification():
             return ImageWork(task=task, labels=labels)
+        case CausalLM():
+            return CausalWork(task=task)
+        case Seq2Seq():
+            return SeqToSeqWork(task=task)
         case _:
             assert_never(task)
 

@@ -35,7 +35,7 @@ from zenml_ftvr.values import (
 )
 
 if TYPE_CHECKING:
-    from zenml_ftvr.data import Dataset, Rows
+    from zenml_ftvr.data import Dataset
 
 __all__ = [
     "LOGGED_POINTS",
@@ -74,14 +74,37 @@ class LoopResult:
     curve: tuple[CurvePoint, ...]
 
 
-def prepare(plan: TrainingPlan, dataset: Dataset, base: ResolvedModel | None) -> Prepared:
-    """Build the plan's model and encode the training and validation rows for it."""
+def _as_built(trainable: Trainable) -> None:
+    """Changes nothing."""
+
+
+def _read_by_a_tokenizer(task: Task, dataset: Dataset) -> list[Any]:
+    """What a tokenizer of the data's own has to cut: inputs, and the texts to be written."""
+    match task:
+        case Seq2Seq() | CausalLM(form="completion"):
+            return [*dataset.train.inputs, *dataset.train.targets]
+        case _:
+            return dataset.train.inputs
+
+
+def prepare(
+    plan: TrainingPlan,
+    dataset: Dataset,
+    base: ResolvedModel | None,
+    *,
+    pretrain: Callable[[Trainable], None] = _as_built,
+) -> Prepared:
+    """Build the plan's model and encode the training and validation rows for it.
+
+    `pretrain` is called before a head is solved for, which must see the features that are trained.
+    """
     work = work_for(plan.task, dataset)
-    trainable = build(plan, base, _inputs_and_texts(plan.task, dataset.train))
+    trainable = build(plan, base, _read_by_a_tokenizer(plan.task, dataset))
     if isinstance(work, CausalWork):
         shares = keeps_documents_apart(trainable.model)
         work = dataclasses.replace(work, shares_blocks=shares)
     train = work.encode(trainable.tokenizer, dataset.train)
+    pretrain(trainable)
     make_ready(plan, work, trainable, base, train)
     return Prepared(
         work=work,
@@ -90,15 +113,6 @@ def prepare(plan: TrainingPlan, dataset: Dataset, base: ResolvedModel | None) ->
         validation=work.encode(trainable.tokenizer, dataset.validation),
         collate=work.collator(trainable.tokenizer, trainable.model),
     )
-
-
-def _inputs_and_texts(task: Task, rows: Rows) -> list[Any]:
-    """What rows give, and the texts that they want, which a tokenizer of our own has to know."""
-    match task:
-        case Seq2Seq() | CausalLM(form="completion"):
-            return [*rows.inputs, *rows.targets]
-        case _:
-            return rows.inputs
 
 
 def _sampling(rows: Any) -> Literal["group_by_length", "random"]:

@@ -15,6 +15,7 @@ from zenml_ftvr.errors import DataError, FtvrError, TrainingError
 from zenml_ftvr.hardware import PeakMemory, installed_versions, peak_memory
 from zenml_ftvr.models import (
     ResolvedModel,
+    Trainable,
     cached_features,
     fit_baseline,
     folder_bytes,
@@ -39,6 +40,7 @@ from zenml_ftvr.train.loop import (
     run_loop,
 )
 from zenml_ftvr.train.pairs import make_pairs
+from zenml_ftvr.train.pretrain import Pretrained, Watch, pretrained_body
 from zenml_ftvr.train.progress import Progress, silent
 from zenml_ftvr.train.solved import choose_strength, fit_head
 from zenml_ftvr.values import (
@@ -140,8 +142,11 @@ def _explained(plan: TrainingPlan, error: BaseException) -> FtvrError:
 class _Outcome:
     """What one approach's training leaves for the record."""
 
-    def __init__(self, loop: LoopResult, n_params: int, n_trainable: int) -> None:
+    def __init__(
+        self, loop: LoopResult, n_params: int, n_trainable: int, notes: tuple[str, ...] = ()
+    ) -> None:
         self.loop = loop
+        self.notes = notes
         self.n_params = n_params
         self.n_trainable = n_trainable
 
@@ -170,7 +175,15 @@ def _train(
                 raise TrainingError("approach 'contrastive' needs a base model; name one.")
             return _train_contrastive(plan, dataset, base, work, hardware, log, progress, started)
         case "partial" | "full" | "lora" | "scratch":
-            prepared = prepare(plan, dataset, base)
+            pretrained: list[Pretrained] = []
+
+            def pretrain(built: Trainable) -> None:
+                watch = Watch(log=log, progress=progress, started=started)
+                folder = work / "pretraining"
+                if (done := pretrained_body(built, plan, dataset, base, folder, watch)) is not None:
+                    pretrained.append(done)
+
+            prepared = prepare(plan, dataset, base, pretrain=pretrain)
             trainable = prepared.trainable
             n_params, n_trainable = trainable.n_params, trainable.n_trainable
             states = work / "states"
@@ -179,7 +192,10 @@ def _train(
             with without_frozen_part(prepared, states, hardware.device, progress) as light:
                 loop = run_loop(plan, light, work / "checkpoints", log, progress, started)
             save_trainable(trainable, base, plan, prepared.work, work / "model")
-            return _Outcome(loop, n_params, n_trainable)
+            curve = tuple(point for done in pretrained for point in done.curve)
+            loop = dataclasses.replace(loop, curve=(*curve, *loop.curve))
+            notes = tuple(said for done in pretrained for said in done.statements)
+            return _Outcome(loop, n_params, n_trainable, notes)
 
 
 def _solved_curve(
@@ -329,6 +345,7 @@ def _trained(
         peak_memory_gib=peak.gib,
         n_params=outcome.n_params,
         n_trainable=outcome.n_trainable,
+        notes=outcome.notes,
         n_bytes=0,  # known once the card is written
         ledger=Ledger(entries=(entry,), usd_per_hour=hardware.usd_per_hour),
     )

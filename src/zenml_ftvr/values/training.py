@@ -168,6 +168,8 @@ class TrainedModel:
     """Of the folder."""
     ledger: Ledger
     tracked: TrackedRun | None = None
+    notes: tuple[str, ...] = ()
+    """What happened on the way that a reader should know, each a sentence."""
 
     @property
     def kind(self) -> Kind:

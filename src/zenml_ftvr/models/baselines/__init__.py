@@ -44,14 +44,14 @@ def fit_baseline(work: Work, rows: Rows, seed: int) -> Baseline:
     match work:
         case TextWork():
             return fit_text_baseline(work, rows, seed)
-        case CausalWork():
-            return fit_ngrams(work, rows, seed)
-        case SeqToSeqWork():
-            return fit_retrieval(work, rows, seed)
         case TagWork():
             return fit_tag_baseline(work, rows, seed)
         case ImageWork():
             return fit_image_baseline(work, rows, seed)
+        case CausalWork():
+            return fit_ngrams(work, rows, seed)
+        case SeqToSeqWork():
+            return fit_retrieval(work, rows, seed)
         case _:
             raise ConfigurationError(f"there is no baseline for '{work.task.kind}' yet.")
 
@@ -61,13 +61,13 @@ def load_baseline(work: Work, folder: Path) -> Baseline:
     match work:
         case TextWork():
             return load_text_baseline(work, folder)
-        case CausalWork():
-            return load_ngrams(work, folder)
-        case SeqToSeqWork():
-            return load_retrieval(work, folder)
         case TagWork():
             return load_tag_baseline(work, folder)
         case ImageWork():
             return load_image_baseline(work, folder)
+        case CausalWork():
+            return load_ngrams(work, folder)
+        case SeqToSeqWork():
+            return load_retrieval(work, folder)
         case _:
             raise ConfigurationError(f"there is no baseline for '{work.task.kind}' yet.")

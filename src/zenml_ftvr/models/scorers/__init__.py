@@ -56,13 +56,13 @@ def _of_transformer(folder: Path, manifest: Manifest, work: Work, device: str) -
     match work.head:
         case "sequence-classification":
             return RowScorer(folder, manifest, cast(TextWork, work), device)
-        case "causal-lm":
-            return LanguageScorer(folder, manifest, cast(CausalWork, work), device)
-        case "seq2seq":
-            return TextScorer(folder, manifest, cast(SeqToSeqWork, work), device)
         case "token-classification":
             return TagScorer(folder, manifest, cast(TagWork, work), device)
         case "image-classification":
             return ImageScorer(folder, manifest, cast(ImageWork, work), device)
+        case "causal-lm":
+            return LanguageScorer(folder, manifest, cast(CausalWork, work), device)
+        case "seq2seq":
+            return TextScorer(folder, manifest, cast(SeqToSeqWork, work), device)
         case _:
             assert_never(work.head)
