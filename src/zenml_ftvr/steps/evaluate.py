@@ -5,12 +5,13 @@ from typing import Annotated
 import pandas as pd
 from zenml import step
 
-from zenml_ftvr.data import Dataset, read_texts
+from zenml_ftvr.data import Dataset, read_inputs
 from zenml_ftvr.evaluate import evaluate_models
 from zenml_ftvr.materializers import EvaluationMaterializer
 from zenml_ftvr.models import load
 from zenml_ftvr.stack.step_run import experiment_of, open_step_run
 from zenml_ftvr.steps.cache import CACHE_POLICY
+from zenml_ftvr.tasks.predictions import answer_columns
 from zenml_ftvr.tracking import (
     Table,
     differences_table,
@@ -104,27 +105,19 @@ def predict(
     encoding: str = "utf-8",
     output_path: str | None = None,
 ) -> Annotated[pd.DataFrame, "predictions"]:
-    """Label every row of a file; columns: text, label, probability.
+    """Answer every row of a file. Beside the text: label and probability, or labels, value, tags or
+    the written text, as the model's task has it.
 
     With `output_path` the same table is also written there, as CSV.
     """
-    texts = read_texts(path, text_column=text_column, encoding=encoding)
     loaded = load(model.path, model.plan.allow)
+    inputs = read_inputs(path, loaded.task, text_column=text_column, encoding=encoding)
     progress = print_progress()
     parts = []
-    for start in range(0, len(texts), PREDICTED_ROWS):
-        chunk = texts[start : start + PREDICTED_ROWS]
-        answers = loaded.predict(chunk)
-        parts.append(
-            pd.DataFrame(
-                {
-                    "text": chunk,
-                    "label": [answer.label for answer in answers],
-                    "probability": [answer.probability for answer in answers],
-                }
-            )
-        )
-        progress("predicting", start + len(chunk), len(texts))
+    for start in range(0, len(inputs), PREDICTED_ROWS):
+        chunk = inputs[start : start + PREDICTED_ROWS]
+        parts.append(pd.DataFrame({"text": chunk, **answer_columns(loaded.predict(chunk))}))
+        progress("predicting", start + len(chunk), len(inputs))
     table = pd.concat(parts, ignore_index=True)
     if output_path is not None:
         target = user_path(output_path)
