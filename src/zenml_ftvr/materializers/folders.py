@@ -17,7 +17,7 @@ from zenml.materializers.base_materializer import BaseMaterializer
 from zenml.metadata.metadata_types import MetadataType
 
 from zenml_ftvr import report
-from zenml_ftvr.data import Dataset, read_dataset, write_dataset
+from zenml_ftvr.data import Dataset, read_dataset, text_of, write_dataset
 from zenml_ftvr.materializers.values import page, read_value, write_value
 from zenml_ftvr.models import cache_folder
 from zenml_ftvr.values import TrainedModel
@@ -151,11 +151,27 @@ class DatasetMaterializer(BaseMaterializer):
             "Fingerprint": data.fingerprint,
         }
         sample = [
-            (name, label, text)
+            (name, _shown(target), _shown(one))
             for name, rows in splits
-            for label, text in zip(rows.labels[:SAMPLE_ROWS], rows.texts[:SAMPLE_ROWS], strict=True)
+            for some in (rows.take(range(min(SAMPLE_ROWS, len(rows)))),)
+            for target, one in zip(some.targets, some.inputs, strict=True)
         ]
         return page(self, report.dataset_page(f"Data set {data.source.name}", facts, sample))
+
+
+def _shown(value: Any) -> str:
+    """An input or a target as people read it."""
+    match value:
+        case None:
+            return "–"
+        case bytes():
+            return f"an image of {len(value):,} bytes"
+        case float():
+            return f"{value:g}"
+        case list() if all(isinstance(one, str) for one in value):
+            return ", ".join(value)
+        case _:
+            return text_of(value)
 
 
 class TrainedModelMaterializer(BaseMaterializer):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import assert_never
 
 from zenml_ftvr.approaches import most_tokens
-from zenml_ftvr.values import TrainedModel
+from zenml_ftvr.report.usage_by_task import loaded_plainly, predicted_with_us
+from zenml_ftvr.values import TextClassification, TrainedModel
 
 __all__ = ["usage_lines"]
 
@@ -19,12 +20,18 @@ def usage_lines(model: TrainedModel, path: str) -> tuple[str, str]:
     """Python lines for the model in folder `path`: with this package, and without it."""
     folder = repr(path)
     trust = ", trust_remote_code=True" if "remote_code" in model.plan.allow else ""
+    inputs, answer = predicted_with_us(model.plan.task)
     ours = (
         f"import zenml_ftvr\n\n"
         f"model = zenml_ftvr.load({folder}{_allowed(model)})\n"
-        f'for answer in model.predict(["a text", "another"]):\n'
-        f"    print(answer.label, answer.probability)"
+        f"for answer in model.predict({inputs}):\n"
+        f"    print({answer})"
     )
+    match model.plan.task:
+        case TextClassification(target="single"):
+            pass
+        case _:
+            return ours, loaded_plainly(model, path)
     match model.kind:
         case "baseline":
             plain = (

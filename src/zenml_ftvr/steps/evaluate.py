@@ -1,11 +1,12 @@
 """Score models on the test split, and use a model on a file."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import pandas as pd
 from zenml import step
 
-from zenml_ftvr.data import Dataset, read_inputs
+from zenml_ftvr.data import Dataset, read_inputs, text_of
 from zenml_ftvr.evaluate import evaluate_models
 from zenml_ftvr.materializers import EvaluationMaterializer
 from zenml_ftvr.models import load
@@ -75,11 +76,12 @@ ANSWERED_ROWS = 100  # shown of the test split, where asked for: a table to read
 
 def _answers(model: TrainedModel, dataset: Dataset) -> Table:
     """Test rows with their label and the model's answer."""
-    texts, labels = dataset.test.texts[:ANSWERED_ROWS], dataset.test.labels[:ANSWERED_ROWS]
-    answers = load(model.path).predict(list(texts))
-    return ["text", "label", "answer", "probability"], [
-        [text, label, answer.label, float(answer.probability)]
-        for text, label, answer in zip(texts, labels, answers, strict=True)
+    some = dataset.test.take(range(min(ANSWERED_ROWS, len(dataset.test))))
+    answers = answer_columns(load(model.path, model.plan.allow).predict(some.inputs))
+    given = [text_of(one) for one in some.inputs], [str(target) for target in some.targets]
+    rows = zip(*given, *answers.values(), strict=True)
+    return ["text", "label", *(f"answer_{name}" for name in answers)], [
+        [one if isinstance(one, str | float | int) else str(one) for one in row] for row in rows
     ]
 
 
@@ -97,6 +99,12 @@ PREDICTED_ROWS = 1_000
 """Rows answered at a time: their probabilities are all that is held besides the texts."""
 
 
+def _table(inputs: Sequence[Any], answers: Sequence[Any]) -> pd.DataFrame:
+    """Inputs beside answers; of images the answers alone, in the order of the files."""
+    given = {} if inputs and isinstance(inputs[0], bytes) else {"text": inputs}
+    return pd.DataFrame({**given, **answer_columns(answers)})
+
+
 @step(enable_cache=False)
 def predict(
     model: TrainedModel,
@@ -105,8 +113,10 @@ def predict(
     encoding: str = "utf-8",
     output_path: str | None = None,
 ) -> Annotated[pd.DataFrame, "predictions"]:
-    """Answer every row of a file. Beside the text: label and probability, or labels, value, tags or
-    the written text, as the model's task has it.
+    """Answer every row of a file, or every image of a folder.
+
+    Beside the text stand label and probability, or labels, value, tags or what was written, as the
+    model's task has it.
 
     With `output_path` the same table is also written there, as CSV.
     """
@@ -116,7 +126,7 @@ def predict(
     parts = []
     for start in range(0, len(inputs), PREDICTED_ROWS):
         chunk = inputs[start : start + PREDICTED_ROWS]
-        parts.append(pd.DataFrame({"text": chunk, **answer_columns(loaded.predict(chunk))}))
+        parts.append(_table(chunk, loaded.predict(chunk)))
         progress("predicting", start + len(chunk), len(inputs))
     table = pd.concat(parts, ignore_index=True)
     if output_path is not None:

@@ -190,8 +190,13 @@ def _evidence(recommendation: Recommendation) -> ReportTable:
 def _scores(evaluation: Evaluation) -> ReportTable:
     return ReportTable(
         title="Scores",
-        note=f"On {evaluation.n_test} test rows that nothing was fitted to. The most frequent "
-        f"class alone would have an accuracy of {_number(evaluation.majority_accuracy)}.",
+        note=f"On {evaluation.n_test} test rows that nothing was fitted to."
+        + (
+            ""
+            if evaluation.majority_accuracy is None
+            else f" The most frequent class alone would have an accuracy of "
+            f"{_number(evaluation.majority_accuracy)}."
+        ),
         columns=("approach", "metric", "score"),
         rows=tuple(
             (model.kind, score.metric, _interval(score))
