@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from zenml_ftvr.data.intake import target_key
 from zenml_ftvr.data.near import NEAR, candidate_pairs, jaccard, shingles_of
-from zenml_ftvr.data.rows import Dataset, Rows, distinct_of, ids_of, normalise, text_of
+from zenml_ftvr.data.rows import Dataset, Rows, distinct_of, ids_of, is_among, normalise, text_of
 from zenml_ftvr.data.split import SPLITS
 from zenml_ftvr.errors import DataError
 from zenml_ftvr.values import DataChecks
@@ -148,8 +148,12 @@ def _ids(rows: Rows) -> npt.NDArray[np.bytes_]:
     """The ids of all rows, 16 bytes each."""
     import numpy as np
 
-    batches = [ids_of(batch.row_ids) for batch in rows.batches()]
-    return np.concatenate([np.zeros(0, "S16"), *batches])
+    found = np.empty(len(rows), "S16")
+    start = 0
+    for batch in rows.batches():
+        found[start : start + len(batch)] = ids_of(batch.row_ids)
+        start += len(batch)
+    return found
 
 
 def _unseen_tags(dataset: Dataset) -> tuple[str, ...]:
@@ -190,8 +194,12 @@ def _leaked(dataset: Dataset, split: str) -> _Found:
     import numpy as np
 
     ids = _ids(_rows(dataset, split))
-    earlier = np.concatenate([_ids(_rows(dataset, name)) for name in EARLIER[split]])
-    (places,) = np.nonzero(np.isin(ids, earlier))
+    leaks = np.zeros(len(ids), bool)
+    for name in EARLIER[split]:
+        earlier = _ids(_rows(dataset, name))
+        earlier.sort()
+        leaks |= is_among(ids, earlier)
+    (places,) = np.nonzero(leaks)
     return _Found(len(places), _examples(_rows(dataset, split), places[:EXAMPLES]))
 
 
@@ -257,7 +265,7 @@ def _near(dataset: Dataset) -> _Near:
     chosen = distinct[places][: len(texts)]
     splits: list[set[str]] = [set() for _ in texts]
     for name in SPLITS:
-        for place in np.flatnonzero(np.isin(chosen, ids[name])).tolist():
+        for place in np.flatnonzero(is_among(chosen, ids[name])).tolist():
             splits[place].add(name)
     near, leaked = _alike([normalise(text) for text in texts], splits)
     return _Near(
@@ -295,11 +303,10 @@ def _met(dataset: Dataset, ordered: npt.NDArray[np.bytes_]) -> Iterator[tuple[in
     for name in SPLITS:
         for batch in _rows(dataset, name).batches():
             ids = ids_of(batch.row_ids)
-            places = np.minimum(np.searchsorted(ordered, ids), len(ordered) - 1)
-            (rows,) = np.nonzero(ordered[places] == ids)
+            (rows,) = np.nonzero(is_among(ids, ordered))
             if rows.size:
-                texts = _texts(batch.take(rows))
-                yield from zip(places[rows].tolist(), texts, strict=True)
+                places = np.searchsorted(ordered, ids[rows])
+                yield from zip(places.tolist(), _texts(batch.take(rows)), strict=True)
 
 
 def _alike(
