@@ -281,13 +281,16 @@ def ids_of(row_ids: Sequence[str]) -> npt.NDArray[np.bytes_]:
 
 
 def distinct_of(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The distinct values, sorted; `numpy.unique` would build a hash table of them, far larger."""
+    """The distinct values, sorted; `values` are sorted in place.
+
+    `numpy.unique` would build a hash table of them, which is far larger.
+    """
     import numpy as np
 
-    ordered = np.sort(values)
-    first = np.ones(len(ordered), bool)
-    first[1:] = ordered[1:] != ordered[:-1]
-    return ordered[first]
+    values.sort()
+    first = np.ones(len(values), bool)
+    first[1:] = values[1:] != values[:-1]
+    return values[first]
 
 
 def places_of(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
