@@ -1,10 +1,12 @@
-"""The training step of each approach, with the stack's experiment tracker where there is one."""
+"""The steps that train or measure, with the stack's tracker and trainer where it has them."""
 
 from typing import Any, assert_never
 
 from zenml.client import Client
 
+from zenml_ftvr.stack import trainer_name
 from zenml_ftvr.steps import (
+    calibrate,
     finetune_contrastive,
     finetune_full,
     finetune_head,
@@ -15,7 +17,7 @@ from zenml_ftvr.steps import (
 )
 from zenml_ftvr.values import Kind
 
-__all__ = ["TRAINING_STEPS", "training_step"]
+__all__ = ["TRAINING_STEPS", "calibration_step", "training_step"]
 
 TRAINING_STEPS = [
     train_baseline,
@@ -48,4 +50,16 @@ def training_step(kind: Kind) -> Any:
         case _:
             assert_never(kind)
     tracker = Client().active_stack.experiment_tracker
-    return step if tracker is None else step.with_options(experiment_tracker=tracker.name)
+    if tracker is not None:
+        step = step.with_options(experiment_tracker=tracker.name)
+    return _on_the_trainer(step)
+
+
+def calibration_step() -> Any:
+    """Where the training will run, so that it measures the same machine under the same limits."""
+    return _on_the_trainer(calibrate)
+
+
+def _on_the_trainer(step: Any) -> Any:
+    name = trainer_name()
+    return step if name is None else step.with_options(step_operator=name)

@@ -54,4 +54,4 @@ def finetune(
         tracking=tracking,
         seed=seed,
     )
-    evaluate_model(dataset, model, baseline=baseline, seed=seed)
+    evaluate_model(dataset, model, baseline=baseline, tracking=tracking, seed=seed)

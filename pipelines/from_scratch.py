@@ -24,4 +24,4 @@ def from_scratch(
     model = training_step("scratch")(
         dataset, approach=approach, task=task, tracking=tracking, seed=seed
     )
-    evaluate_model(dataset, model, baseline=baseline, seed=seed)
+    evaluate_model(dataset, model, baseline=baseline, tracking=tracking, seed=seed)

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from zenml import pipeline
 
+from zenml_ftvr.stack import trainer_usd_per_hour
 from zenml_ftvr.steps import (
     calibrate,
     evaluate_model,
@@ -26,7 +27,7 @@ from zenml_ftvr.values import (
     TrackingSettings,
 )
 
-from .branches import TRAINING_STEPS, training_step
+from .branches import TRAINING_STEPS, calibration_step, training_step
 
 __all__ = ["recommend_and_train"]
 
@@ -62,14 +63,14 @@ def recommend_and_train(
         approaches=tuple(approaches),
         base_model=base_model,
         task=task,
-        usd_per_hour=usd_per_hour,
+        usd_per_hour=trainer_usd_per_hour() if usd_per_hour is None else usd_per_hour,
         tolerance=tolerance,
         also_train=also_train,
         seed=seed,
     )
     dataset = load_data(data, task)
     profile = profile_data(dataset, request)
-    calibration = calibrate(dataset, profile, request)
+    calibration = calibration_step()(dataset, profile, request)
     recommendation = recommend_approach(dataset, profile, calibration, request)
     decided: Recommendation = recommendation.load()
     baseline = _train("baseline", dataset, recommendation, tracking)
@@ -79,9 +80,17 @@ def recommend_and_train(
     companion = None
     if decided.companion is not None:
         companion = _train(decided.companion, dataset, recommendation, tracking)
-    evaluation = evaluate_model(dataset, model, recommendation, reference, companion, seed=seed)
+    evaluation = evaluate_model(
+        dataset, model, recommendation, reference, companion, tracking=tracking, seed=seed
+    )
     publish_report(
-        recommendation, evaluation, model, reference, companion, report_folder=report_folder
+        recommendation,
+        evaluation,
+        model,
+        reference,
+        companion,
+        report_folder=report_folder,
+        tracking=tracking,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib.metadata
 import os
 import platform
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zenml_ftvr.values import Hardware
+from zenml_ftvr.values.execution import Execution
 
 __all__ = ["PeakMemory", "detect", "installed_versions", "peak_memory", "process_memory_gib"]
 
@@ -30,7 +32,23 @@ VERSIONS_OF = (
 
 
 def detect(usd_per_hour: float | None = None) -> Hardware:
-    """The device that training will use, with the memory and cores this process may have."""
+    """The device that training will use, with the memory and cores this process may have.
+
+    In a step on the trainer that is what it was granted, where this is less.
+    """
+    found = _detected(usd_per_hour)
+    granted = Execution.from_environment()
+    if granted is None:
+        return found
+    return dataclasses.replace(
+        found,
+        device_name=granted.hardware or found.device_name,
+        cores=min(found.cores, granted.threads or found.cores),
+        memory_gib=min(found.memory_gib, granted.memory_limit_gib or found.memory_gib),
+    )
+
+
+def _detected(usd_per_hour: float | None) -> Hardware:
     import torch
 
     memory_gib = _memory_limit_bytes() / GIB

@@ -23,6 +23,7 @@ from zenml_ftvr.hardware import (
     peak_memory,
     process_memory_gib,
 )
+from zenml_ftvr.values.execution import Execution
 
 ALLOCATED = 25_000_000  # numbers of eight bytes
 ALLOCATED_GIB = 8 * ALLOCATED / GIB
@@ -211,3 +212,17 @@ def test_versions_are_those_that_are_installed() -> None:
 def test_what_is_not_installed_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zenml_ftvr.hardware.VERSIONS_OF", ("no-such-package", "scikit-learn"))
     assert set(installed_versions()) == {"python", "scikit-learn"}
+
+
+def test_what_the_trainer_grants_counts_where_it_is_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = detect()
+    less = Execution(trainer="t", threads=1, memory_limit_gib=0.5, hardware="a small instance")
+    for name, value in less.to_environment().items():
+        monkeypatch.setenv(name, value)
+    granted = detect()
+    assert (granted.cores, granted.memory_gib) == (1, 0.5)
+    assert granted.device_name == "a small instance"
+    more = Execution(trainer="t", threads=10_000, memory_limit_gib=1e6)
+    for name, value in more.to_environment().items():
+        monkeypatch.setenv(name, value)
+    assert detect() == machine

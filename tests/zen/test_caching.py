@@ -94,7 +94,7 @@ def test_the_key_changes_with_our_source(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 
 def test_a_measurement_is_keyed_by_the_machine_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    key = cache.code_and_machine.__wrapped__
+    key = cache.code_and_machine
     before = key()
     assert key() == before
     other = dataclasses.replace(detect(), cores=1_000)

@@ -18,6 +18,8 @@ from zenml_ftvr.errors import ConfigurationError
 
 REGISTRATION = importlib.import_module("zenml_ftvr.cli.setup")  # the command has its name too
 TRACKERS = StackComponentType.EXPERIMENT_TRACKER
+TRAINERS = StackComponentType.STEP_OPERATOR
+OURS = ("ftvr_trainer", "ftvr_wandb")
 COMPONENTS = {
     StackComponentType.ORCHESTRATOR: "default",
     StackComponentType.ARTIFACT_STORE: "default",
@@ -31,10 +33,12 @@ def _nothing_stays(client: Client) -> Iterator[None]:
     for stack in client.list_stacks().items:
         if stack.name != "default":
             client.delete_stack(stack.name)
-    for tracker in client.list_stack_components(type=TRACKERS.value).items:
-        client.delete_stack_component(tracker.name, TRACKERS)
-    for flavor in client.list_flavors(name="ftvr_wandb").items:
-        client.delete_flavor(str(flavor.id))
+    for kind in (TRACKERS, TRAINERS):
+        for component in client.list_stack_components(type=kind.value).items:
+            client.delete_stack_component(component.name, kind)
+    for name in OURS:
+        for flavor in client.list_flavors(name=name).items:
+            client.delete_flavor(str(flavor.id))
 
 
 @pytest.fixture
@@ -49,25 +53,30 @@ Run = Callable[..., Result]
 
 
 def _names(client: Client) -> tuple[list[str], list[str], list[str]]:
-    """Every flavor of ours, tracker and stack that there is."""
+    """Every flavor of ours, tracker and trainer, and stack that there is."""
     return (
-        [flavor.name for flavor in client.list_flavors(name="ftvr_wandb").items],
-        [one.name for one in client.list_stack_components(type=TRACKERS.value).items],
+        [flavor.name for name in OURS for flavor in client.list_flavors(name=name).items],
+        [
+            one.name
+            for kind in (TRAINERS, TRACKERS)
+            for one in client.list_stack_components(type=kind.value).items
+        ],
         sorted(stack.name for stack in client.list_stacks().items),
     )
 
 
 NOTHING: tuple[list[str], list[str], list[str]] = ([], [], ["default"])
-ALL = (["ftvr_wandb"], ["ftvr_wandb"], ["default", "ftvr"])
+ALL = ([*OURS], [*OURS], ["default", "ftvr"])
 
 
-def test_setup_registers_flavor_tracker_and_stack(run: Run, client: Client) -> None:
+def test_setup_registers_flavors_tracker_trainer_and_stack(run: Run, client: Client) -> None:
     result = run("--mode", "offline")
     assert result.exit_code == 0, result.output
     assert _names(client) == ALL
     stack = client.get_stack("ftvr")
     by_type = {kind: components[0].name for kind, components in stack.components.items()}
     assert by_type[TRACKERS] == "ftvr_wandb"
+    assert by_type[TRAINERS] == "ftvr_trainer"
     assert by_type[StackComponentType.ORCHESTRATOR] == "default"
     tracker = client.get_stack_component(TRACKERS, "ftvr_wandb")
     assert tracker.configuration["mode"] == "offline"
@@ -90,7 +99,7 @@ def test_setup_twice_changes_nothing(client: Client) -> None:
     register("ftvr", "auto", activate=False)
     ids = [str(one.id) for one in client.list_flavors(name="ftvr_wandb").items]
     lines = register("ftvr", "auto", activate=False)
-    assert [line for line in lines if "already" in line] == lines[:3]
+    assert [line for line in lines if "already" in line] == lines[:5]
     assert [str(one.id) for one in client.list_flavors(name="ftvr_wandb").items] == ids
     assert _names(client) == ALL
 
@@ -144,7 +153,7 @@ def test_what_else_was_set_on_the_tracker_stays(client: Client) -> None:
 def test_a_second_stack_shares_the_tracker(client: Client) -> None:
     register("ftvr", "auto", activate=False)
     register("another", "auto", activate=False)
-    assert _names(client) == (["ftvr_wandb"], ["ftvr_wandb"], ["another", "default", "ftvr"])
+    assert _names(client) == ([*OURS], [*OURS], ["another", "default", "ftvr"])
 
 
 def test_a_mistyped_attribute_of_the_tracker_is_refused_at_registration(client: Client) -> None:
@@ -165,7 +174,7 @@ def test_a_stack_of_that_name_without_the_tracker_is_not_touched(client: Client)
     assert TRACKERS not in client.get_stack("ftvr").components
 
 
-@pytest.mark.parametrize("fails", ["_tracker", "_stack"])
+@pytest.mark.parametrize("fails", ["_tracker", "_trainer", "_stack"])
 def test_a_failure_half_way_leaves_nothing_half_registered(
     client: Client, monkeypatch: pytest.MonkeyPatch, fails: str
 ) -> None:
@@ -205,7 +214,7 @@ def test_a_tracker_of_that_name_and_another_flavor_is_named(
     result = run()
     assert result.exit_code == 1
     assert "of flavor 'wandb'. Rename it" in result.stderr
-    assert _names(client) == ([], ["ftvr_wandb"], ["default"])
+    assert _names(client) == ([], ["ftvr_wandb"], ["default"])  # the user's own
 
 
 def test_remove_undoes_it(run: Run, client: Client) -> None:
@@ -213,7 +222,13 @@ def test_remove_undoes_it(run: Run, client: Client) -> None:
     result = run("--remove")
     assert result.exit_code == 0
     assert _names(client) == NOTHING
-    for what in ("stack 'ftvr'", "experiment tracker 'ftvr_wandb'", "flavor 'ftvr_wandb'"):
+    for what in (
+        "stack 'ftvr'",
+        "experiment tracker 'ftvr_wandb'",
+        "step operator 'ftvr_trainer'",
+        "flavor 'ftvr_wandb'",
+        "flavor 'ftvr_trainer'",
+    ):
         assert f"{what} removed" in result.output
 
 
@@ -244,7 +259,7 @@ def test_a_tracker_that_another_stack_uses_is_kept(client: Client) -> None:
     lines = unregister("ftvr")
     assert "stack 'ftvr' removed" in lines
     assert any("is kept" in line and "another" in line for line in lines)
-    assert _names(client) == (["ftvr_wandb"], ["ftvr_wandb"], ["another", "default"])
+    assert _names(client) == ([*OURS], [*OURS], ["another", "default"])
     unregister("another")
     assert _names(client) == NOTHING
 
@@ -257,3 +272,28 @@ def test_a_tracker_of_our_flavor_that_the_user_made_is_kept(client: Client) -> N
     lines = unregister("ftvr")
     assert any(line.startswith("'mine' of flavor 'ftvr_wandb' is kept") for line in lines)
     assert _names(client) == (["ftvr_wandb"], ["mine"], ["default"])
+
+
+def test_a_stack_of_an_earlier_version_gets_the_trainer(client: Client) -> None:
+    register("ftvr", "auto", activate=False)
+    client.delete_stack("ftvr")
+    client.create_stack("ftvr", {**COMPONENTS, TRACKERS: "ftvr_wandb"})
+    lines = register("ftvr", "auto", activate=False)
+    assert "stack 'ftvr' updated: trainer 'ftvr_trainer' added" in lines
+    assert client.get_stack("ftvr").components[TRAINERS][0].name == "ftvr_trainer"
+    assert "stack 'ftvr' is registered already" in register("ftvr", "auto", activate=False)
+
+
+def test_a_price_is_kept_until_another_is_given(run: Run, client: Client) -> None:
+    def price() -> Any:
+        return client.get_stack_component(TRAINERS, "ftvr_trainer").configuration["usd_per_hour"]
+
+    assert "trainer' registered, $0.6 an hour" in run("--usd-per-hour", "0.6").output
+    run()
+    assert price() == 0.6
+    assert "trainer' updated, $2 an hour" in run("--usd-per-hour", "2").output
+    assert price() == 2
+    refused = run("--usd-per-hour", "-1")
+    assert refused.exit_code == 1
+    assert "usd_per_hour: Input should be greater than 0; got -1.0" in refused.stderr
+    assert price() == 2

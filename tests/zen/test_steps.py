@@ -386,7 +386,8 @@ def test_the_report_is_on_disk_and_in_the_dashboard(
     markdown = (report_folder / "report.md").read_text(encoding="utf-8")
     assert html == _output(decided, "publish_report", "report")
     assert markdown == _output(decided, "publish_report", "report_markdown")
-    assert sorted(path.name for path in report_folder.iterdir()) == ["report.html", "report.md"]
+    written = ["report.html", "report.md", "wandb_report.json"]
+    assert sorted(path.name for path in report_folder.iterdir()) == written
     recommendation: Recommendation = _output(decided, "recommend_approach", "recommendation")
     metadata = decided.steps["publish_report"].run_metadata
     assert metadata["verdict"] == recommendation.verdict

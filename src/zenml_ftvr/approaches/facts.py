@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Literal, assert_never
 
 from zenml_ftvr.values import Alphabet, Form, Precision
 
@@ -17,6 +17,7 @@ __all__ = [
     "copied_weight_bytes",
     "epochs_for",
     "image_shape",
+    "layer_activation_bytes",
 ]
 
 GIB = 2**30
@@ -76,14 +77,33 @@ class Architecture:
     form: Form = "encoder"
     image: ImageShape | None = None
     """Of an image encoder; None for text."""
+    feed_forward_matrices: int = 2
+    """Three where the feed-forward layer has a gate, as in Llama."""
+    query_width: int | None = None
+    """Heads times width of a head; None where it is `hidden`."""
+    key_value_width: int | None = None
+    """The same of keys and of values, which may have fewer heads; None where it is `hidden`."""
+    cross_layers: int = 0
+    """Layers that attend to a second sequence too: the decoder's of an encoder-decoder."""
+
+    @property
+    def queries(self) -> int:
+        return self.hidden if self.query_width is None else self.query_width
+
+    @property
+    def keys(self) -> int:
+        return self.hidden if self.key_value_width is None else self.key_value_width
 
     @property
     def linear_in_out(self) -> int:
         """Sum of d_in + d_out over the linear layers of all blocks.
 
-        Four h x h of attention and two of the feed-forward.
+        Four of attention (queries, keys, values, output), twice where there is cross-attention, and
+        those of the feed-forward.
         """
-        return self.layers * (4 * 2 * self.hidden + 2 * (self.hidden + self.intermediate))
+        attention = 2 * (self.hidden + self.queries) + 2 * (self.hidden + self.keys)
+        feed_forward = self.feed_forward_matrices * (self.hidden + self.intermediate)
+        return (self.layers + self.cross_layers) * attention + self.layers * feed_forward
 
     @property
     def linear_out(self) -> int:
@@ -141,20 +161,21 @@ def activation_bytes(
     bound). A decoder scores every piece at every position; an encoder-decoder's decoder attends
     once more, 11 + 5 a s / h and a norm's 2, for texts and answers of `length` each.
     """
-    h, a = architecture.hidden, architecture.heads
-    squares = 5 * a * length / h
+    layer = layer_activation_bytes(architecture, batch_size, length)
+    scores = 0
     match architecture.form:
         case "encoder" | "image-encoder":
-            a_layer, scores = 34 + squares, 0
+            pass
         case "decoder":
-            a_layer, scores = 34 + squares, LOGIT_BYTES * architecture.vocabulary_size
+            scores = LOGIT_BYTES * architecture.vocabulary_size
         case "encoder-decoder":
-            a_layer = 34 + squares + 34 + 11 + 2 + 2 * squares
+            h, a = architecture.hidden, architecture.heads
+            layer = 2 * layer + batch_size * length * (13 * h + 5 * a * length)
             scores = LOGIT_BYTES * architecture.vocabulary_size
         case _:
             assert_never(architecture.form)
-    layers = number_bytes(precision) / 2 * h * a_layer * architecture.layers
-    return int(length * batch_size * (layers + scores))
+    layers = number_bytes(precision) / 2 * layer * architecture.layers
+    return int(layers + batch_size * length * scores)
 
 
 def checkpointed_bytes(
@@ -172,6 +193,30 @@ def checkpointed_bytes(
 def copied_weight_bytes(n_weights: int, precision: Precision) -> int:
     """Bytes of the 16-bit copies of 32-bit weights that torch.autocast keeps during a step."""
     return 0 if number_bytes(precision) == FULL_PRECISION_BYTES else 2 * n_weights
+
+
+def layer_activation_bytes(
+    architecture: Architecture,
+    batch_size: int,
+    length: int,
+    attention: Literal["eager", "fused"] = "eager",
+) -> int:
+    """Bytes that one layer keeps for its backward pass at 16 bits, nothing recomputed.
+
+    Korthikanti et al. 2022, arXiv 2205.05198, 4.1, term by term, so that it holds for other widths
+    than theirs (4 h, no gate), for which it is their s b h (34 + 5 a s / h). A token: attention
+    keeps its input, queries, keys, values, the output's input and a dropout mask; the feed-forward
+    its input, what goes into and out of the nonlinearity (with a gate also the gate's other factor
+    and the product), and a mask; the two norms their inputs. `fused` kernels keep none of the
+    s x s of softmax, dropout and mask: the same, 6.1 (selective recomputation).
+    """
+    h, q, kv = architecture.hidden, architecture.queries, architecture.keys
+    in_attention = 2 * h + 2 * q + 4 * kv + 2 * q + h
+    kept_widths = 4 if architecture.feed_forward_matrices == 2 else 8
+    in_feed_forward = 2 * h + kept_widths * architecture.intermediate + h
+    norms = 4 * h
+    scores = 5 * architecture.heads * length if attention == "eager" else 0
+    return batch_size * length * (in_attention + in_feed_forward + norms + scores)
 
 
 def epochs_for(n_train: int, *, ample: float, most: float, ample_rows: int) -> float:

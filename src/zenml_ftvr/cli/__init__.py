@@ -1,4 +1,4 @@
-"""The command line: zenml-ftvr setup | init | doctor."""
+"""The command line: zenml-ftvr setup | init | doctor | publish."""
 
 from __future__ import annotations
 
@@ -44,12 +44,15 @@ def cli(debug: bool) -> None:
     show_default=True,
     help="Of the W&B tracker; auto is online where W&B has a key.",
 )
+@click.option(
+    "--usd-per-hour", type=float, help="What an hour of this machine costs; the trainer keeps it."
+)
 @click.option("--remove", is_flag=True, help="Undo it.")
-def setup(stack: str, activate: bool, mode: str, remove: bool) -> None:
-    """Register our flavors, a W&B tracker and a stack with it. Safe to run again."""
+def setup(stack: str, activate: bool, mode: str, usd_per_hour: float | None, remove: bool) -> None:
+    """Register our flavors, a W&B tracker, a trainer and a stack with both. Safe to run again."""
     from zenml_ftvr.cli.setup import register, unregister
 
-    lines = unregister(stack) if remove else register(stack, mode, activate)
+    lines = unregister(stack) if remove else register(stack, mode, activate, usd_per_hour)
     for line in lines:
         click.echo(line)
 
@@ -90,6 +93,20 @@ def doctor(configuration: str | None) -> None:
     if problems:
         click.echo(f"{problems} problem{'s' if problems > 1 else ''} to mend.", err=True)
         sys.exit(1)
+
+
+@cli.command()
+@click.argument("location", default="ftvr_report")
+def publish(location: str) -> None:
+    """Upload to W&B what was kept offline: runs, data lineage, and the report.
+
+    LOCATION is the folder that the step publish_report wrote into, or the folder of a run, or the
+    URI of its copy in the artifact store of the active stack.
+    """
+    from zenml_ftvr.cli.publish import publish as publish_from
+
+    for line in publish_from(location):
+        click.echo(line)
 
 
 def main() -> None:

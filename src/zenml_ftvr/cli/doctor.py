@@ -32,10 +32,38 @@ class Finding:
 
 def examine(path: Path | None) -> list[Finding]:
     """Everything that can be wrong before a run, each with what to mend."""
-    findings = [*_versions()]
+    trainer, usd_per_hour = _trainer()
+    findings = [*_versions(), *trainer]
     if path is not None:
-        findings.extend(_configuration(path))
+        findings.extend(_configuration(path, usd_per_hour))
     return findings
+
+
+def _trainer() -> tuple[list[Finding], float | None]:
+    """The active stack's trainers, checked again here, and the price of the first."""
+    from zenml_ftvr.stack import trainers
+    from zenml_ftvr.stack.trainer_flavor import TrainerConfig, check_target
+
+    try:
+        found = trainers()
+    except Exception as error:  # whatever ZenML's client or its server raises: it is to be said
+        text = f"ZenML's active stack cannot be read: {error}. Look at: zenml status"
+        return [Finding(False, text)], None
+    findings = []
+    prices: list[float | None] = []
+    for component in found:
+        name = f"trainer '{component.name}'"
+        try:
+            config = TrainerConfig(**component.configuration)
+            check_target(config)
+        except FtvrError as error:
+            text = f"{name}: {error} zenml step-operator update {component.name}"
+            findings.append(Finding(False, text))
+            continue
+        prices.append(config.usd_per_hour)
+        price = "no price" if config.usd_per_hour is None else f"${config.usd_per_hour:g} an hour"
+        findings.append(Finding(True, f"{name} of the active stack: {config.target}, {price}"))
+    return findings, prices[0] if prices else None
 
 
 def _versions() -> Iterator[Finding]:
@@ -58,7 +86,7 @@ def _versions() -> Iterator[Finding]:
         yield Finding(fits, f"{requirement.name} {version} (wanted: {wanted_text}){remedy}")
 
 
-def _configuration(path: Path) -> Iterator[Finding]:
+def _configuration(path: Path, usd_per_hour: float | None) -> Iterator[Finding]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -76,7 +104,7 @@ def _configuration(path: Path) -> Iterator[Finding]:
     if problems:
         return
     yield Finding(True, f"parameters: {', '.join(values)}")
-    yield from _contents(values)
+    yield from _contents(values, usd_per_hour)
 
 
 def _zenml_keys(content: dict[str, Any]) -> Iterator[Finding]:
@@ -135,7 +163,7 @@ def _parameters(given: Any) -> tuple[dict[str, Any], list[Finding]]:
     return values, problems
 
 
-def _contents(values: dict[str, Any]) -> Iterator[Finding]:
+def _contents(values: dict[str, Any], usd_per_hour: float | None) -> Iterator[Finding]:
     """Whether budget and price fit together, and the model and the data can be had."""
     from zenml_ftvr.api import resolve_base
     from zenml_ftvr.data import load_dataset
@@ -143,6 +171,8 @@ def _contents(values: dict[str, Any]) -> Iterator[Finding]:
     fields = {name: values[name] for name in Request.__dataclass_fields__ if name in values}
     if "approaches" in fields:
         fields["approaches"] = tuple(fields["approaches"])
+    if fields.get("usd_per_hour") is None:
+        fields["usd_per_hour"] = usd_per_hour  # as the pipeline does
     try:
         request = Request(**fields)
         yield Finding(True, "budget and price")

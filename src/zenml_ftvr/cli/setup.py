@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from zenml.client import Client
 from zenml.enums import StackComponentType
@@ -16,10 +17,12 @@ __all__ = ["register", "unregister"]
 
 TRACKER = "ftvr_wandb"  # the component's name, and its flavor's
 TRACKER_TYPE = StackComponentType.EXPERIMENT_TRACKER
+TRAINER = "ftvr_trainer"  # likewise
+TRAINER_TYPE = StackComponentType.STEP_OPERATOR
 
 
-def register(stack: str, mode: str, activate: bool) -> list[str]:
-    """Flavors, tracker and stack; what is there already stays, and a changed flavor is updated.
+def register(stack: str, mode: str, activate: bool, usd_per_hour: float | None = None) -> list[str]:
+    """Flavors, tracker, trainer and stack; what is there stays, and a changed flavor is updated.
 
     If one of them cannot be made, those made before it are removed again.
     """
@@ -29,6 +32,7 @@ def register(stack: str, mode: str, activate: bool) -> list[str]:
     try:
         lines.extend(_flavors(client, undo))
         lines.append(_tracker(client, mode, undo))
+        lines.append(_trainer(client, usd_per_hour, undo))
         lines.append(_stack(client, stack, undo))
     except Exception:
         for step in reversed(undo):
@@ -72,25 +76,43 @@ def _flavor(client: Client, kind: StackComponentType, name: str) -> FlavorRespon
 
 
 def _tracker(client: Client, mode: str, undo: list[Callable[[], None]]) -> str:
-    found = client.list_stack_components(name=TRACKER, type=TRACKER_TYPE.value, hydrate=True)
+    return _component(client, TRACKER_TYPE, TRACKER, {"mode": mode}, f", mode {mode}", undo)
+
+
+def _trainer(client: Client, usd_per_hour: float | None, undo: list[Callable[[], None]]) -> str:
+    """A price that is not given stays as it is."""
+    price = {} if usd_per_hour is None else {"usd_per_hour": usd_per_hour}
+    words = "" if usd_per_hour is None else f", ${usd_per_hour:g} an hour"
+    return _component(client, TRAINER_TYPE, TRAINER, price, words, undo)
+
+
+def _component(
+    client: Client,
+    kind: StackComponentType,
+    name: str,
+    configuration: dict[str, Any],
+    words: str,
+    undo: list[Callable[[], None]],
+) -> str:
+    noun = kind.value.replace("_", " ")
+    found = client.list_stack_components(name=name, type=kind.value, hydrate=True)
     if not found.items:
         client.create_stack_component(
-            name=TRACKER,
-            flavor=TRACKER,
-            component_type=TRACKER_TYPE,
-            configuration={"mode": mode},
+            name=name, flavor=name, component_type=kind, configuration=configuration
         )
-        undo.append(lambda: client.delete_stack_component(TRACKER, TRACKER_TYPE))
-        return f"experiment tracker '{TRACKER}' registered, mode {mode}"
-    if found.items[0].flavor_name != TRACKER:
+        undo.append(lambda: client.delete_stack_component(name, kind))
+        return f"{noun} '{name}' registered{words}"
+    known = found.items[0]
+    if known.flavor_name != name:
+        article = "an" if noun[0] in "aeiou" else "a"
         raise ConfigurationError(
-            f"there is an experiment tracker '{TRACKER}' of flavor "
-            f"'{found.items[0].flavor_name}'. Rename it: zenml experiment-tracker rename."
+            f"there is {article} {noun} '{name}' of flavor '{known.flavor_name}'. Rename it: "
+            f"zenml {noun.replace(' ', '-')} rename."
         )
-    if found.items[0].configuration.get("mode") != mode:
-        client.update_stack_component(TRACKER, TRACKER_TYPE, configuration={"mode": mode})
-        return f"experiment tracker '{TRACKER}' updated, mode {mode}"
-    return f"experiment tracker '{TRACKER}' is registered already"
+    if any(known.configuration.get(key) != value for key, value in configuration.items()):
+        client.update_stack_component(name, kind, configuration=configuration)
+        return f"{noun} '{name}' updated{words}"
+    return f"{noun} '{name}' is registered already"
 
 
 def _stack(client: Client, stack: str, undo: list[Callable[[], None]]) -> str:
@@ -102,21 +124,31 @@ def _stack(client: Client, stack: str, undo: list[Callable[[], None]]) -> str:
                 f"there is a stack '{stack}' without the tracker '{TRACKER}'. Choose another name "
                 f"with --stack, or add it: zenml stack update {stack} -e {TRACKER}."
             )
-        return f"stack '{stack}' is registered already"
+        operators = found.items[0].components.get(TRAINER_TYPE, [])
+        if any(operator.flavor_name == TRAINER for operator in operators):
+            return f"stack '{stack}' is registered already"
+        # Made by a version that had no trainer, or taken out since.
+        before = [operator.id for operator in operators]
+        client.update_stack(stack, component_updates={TRAINER_TYPE: [*before, TRAINER]})
+        return f"stack '{stack}' updated: trainer '{TRAINER}' added"
     client.create_stack(
         name=stack,
         components={
             StackComponentType.ORCHESTRATOR: "default",
             StackComponentType.ARTIFACT_STORE: "default",
             TRACKER_TYPE: TRACKER,
+            TRAINER_TYPE: TRAINER,
         },
     )
     undo.append(lambda: client.delete_stack(stack))
-    return f"stack '{stack}' registered: local orchestrator and store, tracker '{TRACKER}'"
+    return (
+        f"stack '{stack}' registered: local orchestrator and store, tracker '{TRACKER}', "
+        f"trainer '{TRAINER}'"
+    )
 
 
 def unregister(stack: str) -> list[str]:
-    """Remove stack, tracker and flavors, as far as they are there and nothing else uses them."""
+    """Remove all of it again, as far as it is there and nothing else uses it."""
     client = Client()
     lines = []
     found = client.list_stacks(name=stack, hydrate=True)
@@ -137,7 +169,7 @@ def unregister(stack: str) -> list[str]:
         users = client.list_stack_components(type=kind.value, flavor=name, hydrate=True)
         for component in users.items:
             stacks = client.list_stacks(component_id=component.id)
-            if component.name != TRACKER or stacks.items:
+            if component.name != name or stacks.items:
                 used = ", ".join(one.name for one in stacks.items) or "no stack"
                 lines.append(
                     f"'{component.name}' of flavor '{name}' is kept: not made by setup, or in use "
@@ -145,7 +177,7 @@ def unregister(stack: str) -> list[str]:
                 )
                 continue
             client.delete_stack_component(component.id, kind)
-            lines.append(f"experiment tracker '{component.name}' removed")
+            lines.append(f"{kind.value.replace('_', ' ')} '{component.name}' removed")
         flavor = _flavor(client, kind, name)
         left = client.list_stack_components(type=kind.value, flavor=name)
         if flavor is not None and not left.items:

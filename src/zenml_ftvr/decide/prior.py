@@ -89,7 +89,7 @@ def order_arms(
     situation = _situation(difference)
     tuned = _tuned_pair(profile, calibration)
     enough = profile.n_train >= SMALLEST_PUBLISHED_ROWS
-    few = profile.n_train <= FEW_SHOT_ROWS_A_CLASS * profile.n_classes
+    few = profile.n_train <= FEW_SHOT_ROWS_A_CLASS * max(1, profile.n_classes)
     kinds: tuple[Kind, ...]
     trusted: tuple[Kind, ...] = ()
     match situation:
@@ -121,12 +121,20 @@ def _situation(difference: PairedDifference | None) -> Situation:
         return "unmeasured"
     if not difference.is_significant:
         return "no difference"
-    return "transfers" if difference.mean > 0 else "does not transfer"
+    # The head is `first`; which way is better is the metric's to say, and regrets say it.
+    is_ahead = difference.regret_of_second > difference.regret_of_first
+    return "transfers" if is_ahead else "does not transfer"
 
 
 def _label_bits(profile: DataProfile) -> float:
-    """What the training labels can teach at most, in bits: log2(classes) a row."""
-    return profile.n_train * math.log2(profile.n_classes)
+    """What the training targets can teach at most, in bits.
+
+    log2(classes) a row; of texts to be written, and of numbers, about one bit a token: Schulman et
+    al. 2025, "LoRA Without Regret".
+    """
+    if profile.n_classes > 1:
+        return profile.n_train * math.log2(profile.n_classes)
+    return profile.n_train if profile.tokens is None else profile.tokens.total_train_tokens
 
 
 def _tuned_pair(profile: DataProfile, calibration: Calibration) -> tuple[Kind, Kind]:

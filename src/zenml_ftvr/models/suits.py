@@ -49,6 +49,8 @@ def _form(config: Any) -> str:
     if getattr(config, "is_encoder_decoder", False):
         known = kind in modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES
         return "an encoder-decoder" if known else "no model that writes text"
+    if "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {}):
+        return "a decoder"  # by code of its own
     if kind not in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         return "an encoder"
     fills_masks = kind in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES

@@ -12,6 +12,7 @@ from zenml.config.cache_policy import CachePolicy
 
 import zenml_ftvr
 from zenml_ftvr.hardware import detect, installed_versions
+from zenml_ftvr.stack import trainers
 
 __all__ = ["CACHE_POLICY", "MEASURED_CACHE_POLICY", "code_and_machine", "code_and_versions"]
 
@@ -30,10 +31,13 @@ def code_and_versions() -> str:
     return key.hexdigest()
 
 
-@functools.cache
 def code_and_machine() -> str:
-    """As `code_and_versions`, and changes with the machine: a measurement holds for one only."""
-    machine = json.dumps(dataclasses.asdict(detect()), sort_keys=True)
+    """As `code_and_versions`, and changes with the machine: a measurement holds for one only.
+
+    With the trainer too, as registered: its limits decide what is feasible, its price the costs.
+    """
+    granted = [(one.name, one.configuration) for one in trainers()]
+    machine = json.dumps([dataclasses.asdict(detect()), granted], sort_keys=True)
     return hashlib.sha256((code_and_versions() + machine).encode()).hexdigest()
 
 

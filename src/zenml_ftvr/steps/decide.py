@@ -1,5 +1,6 @@
 """Measure on this hardware, and recommend."""
 
+import dataclasses
 from typing import Annotated
 
 from zenml import step
@@ -7,6 +8,7 @@ from zenml import step
 from zenml_ftvr.api import calibrate_arms, recommend_from_evidence, resolve_base
 from zenml_ftvr.data import Dataset
 from zenml_ftvr.materializers import CalibrationMaterializer, RecommendationMaterializer
+from zenml_ftvr.stack import trainer_usd_per_hour
 from zenml_ftvr.steps.cache import CACHE_POLICY, MEASURED_CACHE_POLICY
 from zenml_ftvr.train import print_progress
 from zenml_ftvr.values import Calibration, DataProfile, Recommendation, Request
@@ -18,7 +20,12 @@ __all__ = ["calibrate", "recommend_approach"]
 def calibrate(
     dataset: Dataset, profile: DataProfile, request: Request
 ) -> Annotated[Calibration, "calibration"]:
-    """Take a few real steps of every approach. Run it where training will run."""
+    """Take a few real steps of every approach. Run it where training will run.
+
+    A request without a price takes that of the active stack's trainer.
+    """
+    if request.usd_per_hour is None:
+        request = dataclasses.replace(request, usd_per_hour=trainer_usd_per_hour())
     return calibrate_arms(dataset, profile, resolve_base(request), request, print_progress())
 
 

@@ -5,13 +5,28 @@ from typing import Annotated
 import pandas as pd
 from zenml import step
 
-from zenml_ftvr.data import Dataset, read_texts
+from zenml_ftvr.data import Dataset, read_inputs
 from zenml_ftvr.evaluate import evaluate_models
 from zenml_ftvr.materializers import EvaluationMaterializer
 from zenml_ftvr.models import load
+from zenml_ftvr.stack.step_run import experiment_of, open_step_run
 from zenml_ftvr.steps.cache import CACHE_POLICY
+from zenml_ftvr.tasks.predictions import answer_columns
+from zenml_ftvr.tracking import (
+    Table,
+    differences_table,
+    final_scores,
+    model_artifact,
+    scores_table,
+)
 from zenml_ftvr.train import print_progress
-from zenml_ftvr.values import Evaluation, Ledger, Recommendation, TrainedModel
+from zenml_ftvr.values import (
+    Evaluation,
+    Ledger,
+    Recommendation,
+    TrackingSettings,
+    TrainedModel,
+)
 from zenml_ftvr.values.written import user_path
 
 __all__ = ["evaluate_model", "predict"]
@@ -24,6 +39,7 @@ def evaluate_model(
     recommendation: Recommendation | None = None,
     baseline: TrainedModel | None = None,
     companion: TrainedModel | None = None,
+    tracking: TrackingSettings = TrackingSettings(),  # noqa: B008  (frozen)
     seed: int = 0,
 ) -> Annotated[Evaluation, "evaluation"]:
     """Score `model` on the test split, beside the baseline and a companion where given."""
@@ -32,14 +48,39 @@ def evaluate_model(
     for one in models:
         spent = spent.with_entries(*one.ledger.entries)
     progress = print_progress()
-    return evaluate_models(
-        models,
-        dataset,
-        spent=spent,
-        predicted_seconds=[_predicted_seconds(one, recommendation) for one in models],
-        seed=seed,
-        on_rows=lambda kind, done, total: progress(f"testing {kind}", done, total),
-    )
+    config = {"models": [one.plan.fingerprint for one in models], "seed": seed}
+    tags = tuple(one.kind for one in models)
+    with open_step_run(tracking, "eval", f"eval-{model.plan.fingerprint[:6]}", tags, config) as run:
+        experiment = experiment_of(tracking)
+        for one in models:
+            run.uses(model_artifact(experiment, one))
+        evaluation = evaluate_models(
+            models,
+            dataset,
+            spent=spent,
+            predicted_seconds=[_predicted_seconds(one, recommendation) for one in models],
+            seed=seed,
+            on_rows=lambda kind, done, total: progress(f"testing {kind}", done, total),
+        )
+        run.attach("ftvr/scores", *scores_table(evaluation))
+        run.attach("ftvr/differences", *differences_table(evaluation))
+        run.summarize(final_scores(evaluation))
+        if tracking.log_texts:
+            run.attach("ftvr/answers", *_answers(model, dataset))
+    return evaluation
+
+
+ANSWERED_ROWS = 100  # shown of the test split, where asked for: a table to read; a judgement
+
+
+def _answers(model: TrainedModel, dataset: Dataset) -> Table:
+    """Test rows with their label and the model's answer."""
+    texts, labels = dataset.test.texts[:ANSWERED_ROWS], dataset.test.labels[:ANSWERED_ROWS]
+    answers = load(model.path).predict(list(texts))
+    return ["text", "label", "answer", "probability"], [
+        [text, label, answer.label, float(answer.probability)]
+        for text, label, answer in zip(texts, labels, answers, strict=True)
+    ]
 
 
 def _predicted_seconds(model: TrainedModel, recommendation: Recommendation | None) -> float | None:
@@ -64,27 +105,19 @@ def predict(
     encoding: str = "utf-8",
     output_path: str | None = None,
 ) -> Annotated[pd.DataFrame, "predictions"]:
-    """Label every row of a file; columns: text, label, probability.
+    """Answer every row of a file. Beside the text: label and probability, or labels, value, tags or
+    the written text, as the model's task has it.
 
     With `output_path` the same table is also written there, as CSV.
     """
-    texts = read_texts(path, text_column=text_column, encoding=encoding)
     loaded = load(model.path, model.plan.allow)
+    inputs = read_inputs(path, loaded.task, text_column=text_column, encoding=encoding)
     progress = print_progress()
     parts = []
-    for start in range(0, len(texts), PREDICTED_ROWS):
-        chunk = texts[start : start + PREDICTED_ROWS]
-        answers = loaded.predict(chunk)
-        parts.append(
-            pd.DataFrame(
-                {
-                    "text": chunk,
-                    "label": [answer.label for answer in answers],
-                    "probability": [answer.probability for answer in answers],
-                }
-            )
-        )
-        progress("predicting", start + len(chunk), len(texts))
+    for start in range(0, len(inputs), PREDICTED_ROWS):
+        chunk = inputs[start : start + PREDICTED_ROWS]
+        parts.append(pd.DataFrame({"text": chunk, **answer_columns(loaded.predict(chunk))}))
+        progress("predicting", start + len(chunk), len(inputs))
     table = pd.concat(parts, ignore_index=True)
     if output_path is not None:
         target = user_path(output_path)

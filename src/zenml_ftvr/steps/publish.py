@@ -1,15 +1,31 @@
 """The page that people read."""
 
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 from zenml import get_step_context, log_metadata, step
+from zenml.metadata.metadata_types import Uri
 from zenml.types import HTMLString, MarkdownString
 
 from zenml_ftvr.hardware import installed_versions
 from zenml_ftvr.report import render_markdown, render_report
-from zenml_ftvr.values import Evaluation, Recommendation, TrainedModel
+from zenml_ftvr.stack.step_run import (
+    experiment_of,
+    offline_runs_of_pipeline,
+    open_step_run,
+    tracked_run,
+)
+from zenml_ftvr.tracking import (
+    WANDB_REPORT_FILE,
+    curves_table,
+    evidence_table,
+    model_artifact,
+    ranking_table,
+    report_content,
+)
+from zenml_ftvr.values import Evaluation, Recommendation, TrackingSettings, TrainedModel
 from zenml_ftvr.values.written import user_path
 
 __all__ = ["publish_report"]
@@ -24,8 +40,13 @@ def publish_report(
     baseline: TrainedModel | None = None,
     companion: TrainedModel | None = None,
     report_folder: str = "ftvr_report",
+    tracking: TrackingSettings = TrackingSettings(),  # noqa: B008  (frozen)
 ) -> tuple[Annotated[HTMLString, "report"], Annotated[MarkdownString, "report_markdown"]]:
-    """Write report.html and report.md into `report_folder`, and show both in the dashboard."""
+    """Write report.html and report.md into `report_folder`, and show both in the dashboard.
+
+    Where runs are tracked the report also becomes one of W&B's: saved to the server, over that of
+    the last time, or kept in the folder for `zenml-ftvr publish`.
+    """
     models = (model, *(other for other in (baseline, companion) if other is not None))
     title = f"Which approach for {recommendation.profile.source}?"
     versions = installed_versions()
@@ -42,7 +63,41 @@ def publish_report(
     _write_whole(folder / "report.md", markdown)
     log_metadata({"report": str(folder / "report.html"), "verdict": recommendation.verdict})
     print(f"{get_step_context().step_run.name}: {folder / 'report.html'}")  # noqa: T201
+    _publish(recommendation, evaluation, models, folder, tracking)
     return HTMLString(html), MarkdownString(markdown)
+
+
+def _publish(
+    recommendation: Recommendation,
+    evaluation: Evaluation,
+    models: tuple[TrainedModel, ...],
+    folder: Path,
+    tracking: TrackingSettings,
+) -> None:
+    experiment = experiment_of(tracking)
+    config = {"choice": recommendation.choice, "verdict": recommendation.verdict}
+    tags = (recommendation.choice,)
+    with open_step_run(tracking, "report", f"report-{experiment}", tags, config) as run:
+        run.attach("ftvr/recommendation", *ranking_table(recommendation))
+        run.attach("ftvr/evidence", *evidence_table(recommendation))
+        run.attach("ftvr/curves", *curves_table(models))
+        if tracking.registry is not None:
+            run.register(model_artifact(experiment, models[0]), tracking.registry)
+        content = report_content(
+            recommendation,
+            models,
+            evaluation,
+            title=f"{experiment}. Which approach for {Path(recommendation.profile.source).name}?",
+            experiment=experiment,
+            runs=offline_runs_of_pipeline(),
+        )
+        url = run.publish(content, folder / WANDB_REPORT_FILE)
+        tracked = tracked_run(run)
+        if url is not None:
+            log_metadata({"wandb_report": Uri(url)})
+        elif tracked is not None:
+            place = shlex.quote(tracked.offline_copy or str(folder))
+            log_metadata({"wandb_publish_command": f"zenml-ftvr publish {place}"})
 
 
 def _write_whole(path: Path, text: str) -> None:

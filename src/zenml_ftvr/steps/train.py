@@ -3,15 +3,17 @@
 import dataclasses
 from typing import Annotated, Any
 
-from zenml import get_step_context, step
+from zenml import step
 
 from zenml_ftvr.api import plan_for
 from zenml_ftvr.data import Dataset
 from zenml_ftvr.errors import TrainingError
 from zenml_ftvr.hardware import detect, installed_versions
 from zenml_ftvr.materializers import TrainedModelMaterializer, work_folder
+from zenml_ftvr.stack import trainer_usd_per_hour
+from zenml_ftvr.stack.step_run import experiment_of, open_step_run, tracked_run
 from zenml_ftvr.steps.cache import CACHE_POLICY
-from zenml_ftvr.tracking import RunDescription, open_run
+from zenml_ftvr.tracking import data_artifact, model_artifact, ranking_table
 from zenml_ftvr.train import print_progress, run_plan
 from zenml_ftvr.values import (
     Approach,
@@ -176,16 +178,17 @@ def _train(
     recommendation: Recommendation | None,
     tracking: TrackingSettings,
 ) -> TrainedModel:
-    price = None if recommendation is None else recommendation.calibration.hardware.usd_per_hour
-    hardware = detect(price)
-    description = RunDescription(
-        name=f"{plan.kind}-{plan.fingerprint[:6]}",
-        group=get_step_context().pipeline.name,
-        job_type="train",
-        tags=(plan.kind, plan.task.kind),
-        config=_tracked_config(plan, dataset, recommendation),
+    price = (
+        trainer_usd_per_hour()
+        if recommendation is None
+        else recommendation.calibration.hardware.usd_per_hour
     )
-    with open_run(tracking, description) as run, work_folder() as work:
+    hardware = detect(price)
+    name, tags = f"{plan.kind}-{plan.fingerprint[:6]}", (plan.kind, plan.task.kind)
+    config = _tracked_config(plan, dataset, recommendation)
+    experiment = experiment_of(tracking)
+    with open_step_run(tracking, "train", name, tags, config) as run, work_folder() as work:
+        run.uses(data_artifact(experiment, dataset.fingerprint, config["rows"]))
         folder = work / "model"
         model = run_plan(plan, dataset, folder, hardware, log=run.log, progress=print_progress())
         run.summarize(
@@ -193,6 +196,7 @@ def _train(
                 "cost/seconds": model.seconds,
                 "cost/predicted_seconds": (plan.predicted_hours or 0.0) * 3600,
                 "cost/peak_memory_gib": model.peak_memory_gib,
+                **({} if model.ledger.usd is None else {"cost/usd": model.ledger.usd}),
                 "final/parameters": model.n_params,
                 "final/trained_parameters": model.n_trainable,
                 "final/stopped_by": model.stopped_by,
@@ -200,8 +204,9 @@ def _train(
             }
         )
         if recommendation is not None:
-            run.attach("ftvr/recommendation", *_tracked_ranking(recommendation))
-        return dataclasses.replace(model, tracked=run.tracked())
+            run.attach("ftvr/recommendation", *ranking_table(recommendation))
+        run.makes(model_artifact(experiment, model))
+        return dataclasses.replace(model, tracked=tracked_run(run))
 
 
 def _tracked_config(
@@ -225,20 +230,3 @@ def _tracked_config(
             "hours_allowed": recommendation.hours_allowed,
         }
     return config
-
-
-def _tracked_ranking(recommendation: Recommendation) -> tuple[list[str], list[list[Any]]]:
-    columns = ["rank", "approach", "feasible", "score", "low", "high", "hours", "usd", "gib"]
-    rows: list[list[Any]] = []
-    for rank, arm in enumerate(recommendation.arms, start=1):
-        score, cost = arm.forecast.score, arm.cost
-        rows.append(
-            [
-                rank,
-                arm.kind,
-                arm.feasible,
-                *((score.value, score.low, score.high) if score else (None, None, None)),
-                *((cost.hours, cost.usd, cost.peak_memory_gib) if cost else (None, None, None)),
-            ]
-        )
-    return columns, rows

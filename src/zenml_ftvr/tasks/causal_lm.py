@@ -92,7 +92,7 @@ def _begin(tokenizer: Any) -> int:
         if token is not None:
             return int(token)
     raise ConfigurationError(
-        "the base model's tokenizer has no token that begins or ends a text (bos_token, "
+        "the tokenizer has no token that begins or ends a text (bos_token, "
         "eos_token), so that the first token of a text could not be foretold. Set one and save it "
         "with `tokenizer.save_pretrained(folder)`."
     )
@@ -109,7 +109,7 @@ def _template(tokenizer: Any) -> str:
     template = getattr(tokenizer, "chat_template", None)
     if not template:
         raise ConfigurationError(
-            "task.form is 'chat', but the base model's tokenizer has no chat template. Choose a "
+            "task.form is 'chat', but the tokenizer has no chat template. Choose a "
             "base model that was trained on conversations, set `tokenizer.chat_template` and save "
             "it, or write prompt and answer in two columns and use form: completion."
         )

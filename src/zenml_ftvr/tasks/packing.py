@@ -72,17 +72,18 @@ def fill_blocks(lengths: Sequence[int], size: int) -> list[list[int]]:
 
 
 class PackedRows:
-    """A map-style data set whose rows are blocks of pieces of documents."""
+    """A map-style data set whose rows are blocks of pieces of documents.
+
+    `pieces` holds each piece's token ids and after them its labels, of which there are as many.
+    """
 
     def __init__(
         self,
-        ids: Ragged,
-        labels: Ragged,
+        pieces: Ragged,
         blocks: Sequence[Sequence[int]],
         n_bytes: npt.NDArray[np.float64],
     ) -> None:
-        self._ids = ids
-        self._labels = labels
+        self._pieces = pieces
         self._blocks = blocks
         self._n_bytes = n_bytes
 
@@ -94,26 +95,27 @@ class PackedRows:
         labels: list[int] = []
         positions: list[int] = []
         for piece in self._blocks[index]:
-            own = self._ids[piece]
-            ids += own
-            labels += self._labels[piece]
-            positions += range(len(own))
+            both = self._pieces[piece]
+            length = len(both) // 2
+            ids += both[:length]
+            labels += both[length:]
+            positions += range(length)
         return {"input_ids": ids, "labels": labels, "position_ids": positions}
 
     def pieces(self, index: int) -> list[list[int]]:
         """The token ids of each piece in a block, in its order."""
-        return [self._ids[piece] for piece in self._blocks[index]]
+        return [_ids_of(self._pieces[piece]) for piece in self._blocks[index]]
 
     @property
     def input_ids(self) -> Sequence[list[int]]:
         """The token ids of each block."""
-        return _Joined(self._ids, self._blocks)
+        return _Joined(self._pieces, self._blocks)
 
     @property
     def lengths(self) -> list[int]:
         """Tokens of each block."""
-        lengths = self._ids.lengths
-        return [sum(lengths[piece] for piece in block) for block in self._blocks]
+        lengths = self._pieces.lengths
+        return [sum(lengths[piece] for piece in block) // 2 for block in self._blocks]
 
     @property
     def n_bytes(self) -> float:
@@ -123,40 +125,44 @@ class PackedRows:
     def subset(self, indices: Sequence[int]) -> PackedRows:
         """The blocks at `indices`, in that order."""
         blocks = [self._blocks[index] for index in indices]
-        return PackedRows(self._ids, self._labels, blocks, self._n_bytes)
+        return PackedRows(self._pieces, blocks, self._n_bytes)
+
+
+def _ids_of(both: list[int]) -> list[int]:
+    """The first half of token ids and labels."""
+    return both[: len(both) // 2]
 
 
 class _Joined(Sequence[list[int]]):
     """Blocks as rows of token ids, made as they are asked for."""
 
-    def __init__(self, ids: Ragged, blocks: Sequence[Sequence[int]]) -> None:
-        self._ids = ids
+    def __init__(self, pieces: Ragged, blocks: Sequence[Sequence[int]]) -> None:
+        self._pieces = pieces
         self._blocks = blocks
 
     def __len__(self) -> int:
         return len(self._blocks)
 
     def __getitem__(self, index: Any) -> Any:
-        return [token for piece in self._blocks[index] for token in self._ids[piece]]
+        block = self._blocks[index]
+        return [token for piece in block for token in _ids_of(self._pieces[piece])]
 
 
 def pack(documents: Iterable[Document], size: int, *, share: bool = True) -> PackedRows:
     """Documents in blocks of at most `size` tokens; unless they `share`, a block for each piece."""
     import numpy as np
 
-    labels: list[list[int]] = []
     n_bytes: list[float] = []
 
     def all_pieces() -> Iterator[list[int]]:
         for document in documents:
             n_learnt = max(1, sum(label != IGNORED for label in document.labels[1:]))
-            for ids, own in pieces_of(document, size):
-                labels.append(own)
-                here = sum(label != IGNORED for label in own)
+            for ids, labels in pieces_of(document, size):
+                here = sum(label != IGNORED for label in labels)
                 n_bytes.append(document.n_bytes * here / n_learnt)
-                yield ids
+                yield [*ids, *labels]
 
-    ids = ragged(all_pieces())
-    lengths = ids.lengths
+    pieces = ragged(all_pieces())
+    lengths = [length // 2 for length in pieces.lengths]
     blocks = fill_blocks(lengths, size) if share else [[piece] for piece in range(len(lengths))]
-    return PackedRows(ids, ragged(labels), blocks, np.asarray(n_bytes))
+    return PackedRows(pieces, blocks, np.asarray(n_bytes))

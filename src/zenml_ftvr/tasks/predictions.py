@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["NumberPrediction", "Prediction", "SetPrediction", "TagPrediction", "TextPrediction"]
+__all__ = [
+    "NumberPrediction",
+    "Prediction",
+    "SetPrediction",
+    "TagPrediction",
+    "TextPrediction",
+    "answer_columns",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,3 +54,23 @@ class TextPrediction:
     """A written text."""
 
     text: str
+
+
+def answer_columns(predictions: Sequence[Any]) -> dict[str, list[Any]]:
+    """Predictions of one kind as the columns of a table."""
+    match predictions:
+        case [Prediction(), *_]:
+            return {
+                "label": [one.label for one in predictions],
+                "probability": [one.probability for one in predictions],
+            }
+        case [SetPrediction(), *_]:
+            return {"labels": [list(one.labels) for one in predictions]}
+        case [NumberPrediction(), *_]:
+            return {"value": [one.value for one in predictions]}
+        case [TagPrediction(), *_]:
+            return {"tags": [list(one.tags) for one in predictions]}
+        case [TextPrediction(), *_]:
+            return {"written": [one.text for one in predictions]}
+        case _:
+            return {}

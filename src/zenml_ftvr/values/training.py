@@ -6,7 +6,7 @@ import hashlib
 import json
 import shlex
 from dataclasses import asdict, dataclass
-from typing import Literal, get_args
+from typing import Literal, TypeAlias, get_args
 
 from zenml_ftvr.errors import ConfigurationError
 from zenml_ftvr.values.approach import Approach, Kind
@@ -19,10 +19,16 @@ __all__ = [
     "CurvePoint",
     "ModelSource",
     "TrackedRun",
+    "TrackingMode",
     "TrackingSettings",
     "TrainedModel",
     "TrainingPlan",
+    "project_fault",
 ]
+
+TrackingMode: TypeAlias = Literal["auto", "online", "offline", "disabled"]
+PROJECT_LENGTH = 128  # wandb 0.31 refuses longer names of projects
+PROJECT_REFUSED = "/\\#?%:"  # and these characters in them
 
 
 Allowance = Literal["remote_code", "pickled_weights"]
@@ -63,10 +69,43 @@ class ModelSource(UserWritten):
 class TrackingSettings(UserWritten):
     """Where W&B runs go when no experiment tracker of the stack has opened one."""
 
-    mode: Literal["auto", "online", "offline", "disabled"] = "auto"
+    mode: TrackingMode = "auto"
     """`auto`: online where W&B has a key, else offline."""
     project: str = "zenml-ftvr"
     entity: str | None = None
+    experiment: str | None = None
+    """The group of its runs, and one report's; None for the pipeline's name."""
+    registry: str | None = "model"
+    """The W&B registry that the recommended model goes into when online; None for none."""
+    log_texts: bool = False
+    """Whether texts and labels of the user's may go into runs, as a table of answers to test rows.
+    """
+
+    def __post_init__(self) -> None:
+        modes = get_args(TrackingMode)
+        if self.mode not in modes:
+            raise ConfigurationError(
+                f"TrackingSettings.mode is '{self.mode}'.{name_or_guess(str(self.mode), [*modes])}"
+            )
+        if fault := project_fault(self.project):
+            raise ConfigurationError(f"TrackingSettings.project {fault}")
+        for name in ("entity", "experiment", "registry"):
+            value = getattr(self, name)
+            if value is not None and not value.strip():
+                raise ConfigurationError(
+                    f"TrackingSettings.{name} is empty. Name one, or leave it out."
+                )
+
+
+def project_fault(project: str) -> str | None:
+    """What keeps W&B from taking a project's name, as the rest of a sentence; None for nothing."""
+    if not project.strip():
+        return "is empty. Name one, for example 'zenml-ftvr'."
+    if len(project) > PROJECT_LENGTH:
+        return f"has {len(project)} characters; W&B takes at most {PROJECT_LENGTH}. Shorten it."
+    if wrong := sorted({one for one in project if one in PROJECT_REFUSED}):
+        return f"is '{project}', and W&B takes no {' '.join(wrong)} in one. Choose another name."
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,10 +179,14 @@ class TrackedRun:
     """None for an offline run: a link that does not exist is not shown."""
     offline_folder: str | None
     """What `wandb sync` takes; None for an online run."""
+    offline_copy: str | None = None
+    """URI of the folder's copy in the artifact store; None where the folder stays reachable."""
 
     @property
     def sync_command(self) -> str | None:
         """The command that uploads an offline run, to be pasted into a shell."""
+        if self.offline_copy is not None:
+            return f"zenml-ftvr publish {shlex.quote(self.offline_copy)}"
         if self.offline_folder is None:
             return None
         return f"wandb sync {shlex.quote(self.offline_folder)}"

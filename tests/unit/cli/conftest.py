@@ -24,6 +24,12 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result
     return invoke
 
 
+@pytest.fixture(autouse=True)
+def _no_trainer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No look at the user's own ZenML store (tests/zen has one to look at)."""
+    monkeypatch.setattr("zenml_ftvr.stack.trainers", list)
+
+
 @pytest.fixture
 def csv(tmp_path: Path) -> Callable[..., str]:
     """Writes a CSV file of these columns and says where it is."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextvars
 import importlib.metadata
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,11 +17,21 @@ from uuid import uuid4
 
 import pytest
 import wandb
+from wandb_server import WandbServer
 from zenml.config.step_run_info import StepRunInfo
 from zenml.enums import StackComponentType
 
+from zenml_ftvr.stack import wandb_tracker
 from zenml_ftvr.stack.flavors import WandbTrackerConfig
-from zenml_ftvr.stack.wandb_tracker import TRAINING_STEPS, WandbTracker
+from zenml_ftvr.stack.wandb_tracker import JOB_TYPES, WandbTracker
+from zenml_ftvr.tracking import RunDescription, open_run
+from zenml_ftvr.tracking.wandb import (
+    leave_step_run,
+    publish_kept,
+    start,
+    wait_until_written,
+)
+from zenml_ftvr.values import TrackingSettings
 
 MINE = "m" * 40
 COMPONENTS = "c" * 40
@@ -26,7 +40,15 @@ COMPONENTS = "c" * 40
 @pytest.fixture(autouse=True)
 def _no_run_stays_open() -> Iterator[None]:
     yield
+    leave_step_run()
     wandb.finish()
+
+
+@pytest.fixture(autouse=True)
+def _local_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No ZenML store is asked for the stack: its artifact store is on this machine."""
+    monkeypatch.setattr(wandb_tracker, "active_store", lambda: None)
+    monkeypatch.setattr(wandb_tracker, "_key", wandb_tracker._KeyInEnvironment())
 
 
 @pytest.fixture
@@ -103,9 +125,17 @@ def test_a_disabled_run_leaves_neither_link_nor_folder(make_tracker: Make, step:
 
 @pytest.mark.parametrize(
     ("name", "job_type"),
-    [*((name, "train") for name in TRAINING_STEPS), ("evaluate_model", "evaluate_model")],
+    [
+        ("load_data", "data"),
+        ("calibrate", "pilot"),
+        ("recommend_approach", "decide"),
+        ("finetune_lora", "train"),
+        ("evaluate_model_2", "eval"),
+        ("publish_report", "report"),
+        ("my_own_step", "my_own_step"),
+    ],
 )
-def test_training_steps_are_trainings_and_others_what_they_are_called(
+def test_a_step_is_of_its_kind_and_others_what_they_are_called(
     make_tracker: Make, step: Step, name: str, job_type: str
 ) -> None:
     make_tracker(mode="offline").prepare_step_run(step(name))
@@ -113,12 +143,108 @@ def test_training_steps_are_trainings_and_others_what_they_are_called(
     assert wandb.run.job_type == job_type
 
 
-def test_every_training_step_is_listed() -> None:
+def test_every_step_has_a_kind() -> None:
     from zenml_ftvr import steps
 
-    assert set(TRAINING_STEPS) == {
-        name for name in steps.__all__ if name.startswith(("finetune_", "train_"))
-    }
+    assert set(JOB_TYPES) == set(steps.__all__)
+    assert set(JOB_TYPES.values()) == {"data", "pilot", "decide", "train", "eval", "report"}
+    trainings = {name for name, kind in JOB_TYPES.items() if kind == "train"}
+    assert trainings == {name for name in JOB_TYPES if name.startswith(("finetune_", "train_"))}
+
+
+def test_the_experiment_is_the_pipeline_unless_a_group_is_set(
+    make_tracker: Make, step: Step
+) -> None:
+    tracker, info = make_tracker(mode="offline"), step()
+    tracker.prepare_step_run(info)
+    assert wandb.run is not None
+    assert wandb.run.group == "a_pipeline"
+    tracker.cleanup_step_run(info, step_failed=False)
+    tracker.prepare_step_run(step(group="mine"))
+    assert wandb.run is not None
+    assert wandb.run.group == "mine"
+
+
+def test_a_step_that_is_tried_again_goes_on_in_the_same_run(make_tracker: Make, step: Step) -> None:
+    first = step()
+    again, other = (
+        step(name).model_copy(update={"run_id": first.run_id})
+        for name in ("finetune_head", "finetune_full")
+    )
+    ids = []
+    for info in (first, again, other):
+        tracker = make_tracker(mode="offline")
+        tracker.prepare_step_run(info)
+        assert wandb.run is not None
+        ids.append(wandb.run.id)
+        tracker.cleanup_step_run(info, step_failed=info is first)
+    assert ids[0] == ids[1]
+    assert ids[2] != ids[0]
+
+
+def test_steps_beside_one_another_have_a_run_each(make_tracker: Make, step: Step) -> None:
+    tracker = make_tracker(mode="offline", api_key=COMPONENTS)
+    both_open, one_done = threading.Barrier(2), threading.Event()
+
+    def work(name: str) -> tuple[str, str, bool]:
+        info = step(name)
+        tracker.prepare_step_run(info)
+        both_open.wait(60)
+        seen = str(tracker.get_step_run_metadata(info)["wandb_run_id"])
+        if name == "finetune_full":
+            one_done.wait(60)  # the other has ended: this one's run goes on
+        with open_run(TrackingSettings(mode="offline"), described(name)) as run:
+            run.log({"train/loss": 1.0}, 1)
+            tracked = run.tracked()
+        assert tracked is not None
+        key_there = os.environ.get("WANDB_API_KEY") == COMPONENTS
+        tracker.cleanup_step_run(info, step_failed=False)
+        one_done.set()
+        return seen, tracked.run_id, key_there
+
+    with ThreadPoolExecutor(2) as pool:
+        done = [
+            pool.submit(contextvars.copy_context().run, work, name)
+            for name in ("finetune_head", "finetune_full")
+        ]
+        results = [one.result(120) for one in done]
+    assert results[0][0] == results[0][1]
+    assert results[1][0] == results[1][1]
+    assert results[0][0] != results[1][0]
+    assert all(key_there for _, _, key_there in results)
+    assert "WANDB_API_KEY" not in os.environ
+
+
+def test_a_step_whose_server_dies_ends_within_seconds_and_shows_where_its_run_is(
+    make_tracker: Make, step: Step, wandb_server: WandbServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(start.LIMITS, "finish_timeout", 1.0)
+    tracker, info = make_tracker(), step()
+    tracker.prepare_step_run(info)
+    assert tracker.get_step_run_metadata(info)["wandb_url"].startswith(wandb_server.url)
+    began = time.monotonic()
+    with open_run(TrackingSettings(), described("n")) as run:
+        run.log({"train/loss": 1.0}, 1)
+        wandb_server.stop()
+        run.attach("ftvr/ranking", ["approach"], [["head"]])
+    shown = tracker.get_step_run_metadata(info)
+    tracker.cleanup_step_run(info, step_failed=False)
+    assert time.monotonic() - began < 20
+    assert wandb.run is None
+    assert "wandb_url" not in shown
+    folder = Path(str(shown["wandb_offline_folder"]))
+    wait_until_written(folder)
+
+    wandb_server.start()
+    assert list(publish_kept(folder, lambda *_: None, folder)) == ["2 run folders uploaded"]
+    [held] = wandb_server.runs
+    assert held.state == "finished"
+    assert [row["train/loss"] for row in held.history if "train/loss" in row] == [1.0]
+    assert [one.kind for one in wandb_server.answers.artifacts.values()] == ["run_table"]
+
+
+def described(name: str) -> RunDescription:
+    return RunDescription(name=name, group="g", job_type="train", tags=(name,), config={})
 
 
 def test_a_job_type_that_the_user_set_stays(make_tracker: Make, step: Step) -> None:

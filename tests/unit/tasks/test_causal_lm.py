@@ -35,6 +35,7 @@ from zenml_ftvr.values import (
     Ledger,
     Lora,
     Partial,
+    Scratch,
     metrics_of,
 )
 
@@ -160,6 +161,9 @@ APPROACHES = {
     "full": Full(learning_rate=1e-2, epochs=1, batch_size=8),
     "lora": Lora(learning_rate=2e-2, epochs=1, batch_size=8, rank=8),
     "partial": Partial(learning_rate=1e-2, epochs=1, batch_size=8, layers=1),
+    "scratch": Scratch(
+        learning_rate=1e-2, epochs=1, batch_size=8, depth=2, tokenizer="bpe", vocabulary_size=300
+    ),
 }
 CASES = [
     ("full", "gpt2"),
@@ -169,6 +173,7 @@ CASES = [
     ("lora", "llama"),
     ("partial", "gpt2"),
     ("partial", "llama"),
+    ("scratch", "gpt2"),
 ]
 
 

@@ -41,6 +41,7 @@ from zenml_ftvr.values import (
     Lora,
     ModelSource,
     Request,
+    Scratch,
     Seq2Seq,
     metrics_of,
 )
@@ -166,7 +167,8 @@ def test_both_sides_are_cut_and_padded(bases: dict[str, Path]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "family"), [("full", "t5"), ("full", "bart"), ("lora", "t5"), ("lora", "bart")]
+    ("kind", "family"),
+    [("full", "t5"), ("full", "bart"), ("lora", "t5"), ("lora", "bart"), ("scratch", "")],
 )
 def test_it_learns_and_loads_as_it_was(
     kind: str,
@@ -179,12 +181,14 @@ def test_it_learns_and_loads_as_it_was(
     approach: Any = Full(learning_rate=1e-2, epochs=1)
     if kind == "lora":
         approach = Lora(learning_rate=3e-2, epochs=1, rank=16)
+    if kind == "scratch":
+        approach = Scratch(learning_rate=3e-3, epochs=1, depth=2, tokenizer="characters")
     task = Seq2Seq(max_length=32, max_target_length=16)
-    plan = language_plan(approach, task, bases[family], max_steps=60)
+    plan = language_plan(approach, task, bases.get(family), max_steps=60)
     model = run_plan(plan, answered, tmp_path / "model", hardware)
     losses = [point.value for point in model.curve if point.metric == "train/loss"]
     # Adapters on random weights learn something; adapters are for weights that know something.
-    left, least = (0.5, 0.5) if kind == "full" else (0.8, 0.0)
+    left, least = (0.5, 0.5) if kind != "lora" else (0.8, 0.0)
     assert np.mean(losses[-5:]) < left * np.mean(losses[:5])
     assert any(point.metric == "eval/token_accuracy" for point in model.curve)
     loaded = load(tmp_path / "model")

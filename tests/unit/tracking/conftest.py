@@ -30,8 +30,8 @@ def wandb_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callab
 
 
 @pytest.fixture
-def open_server(wandb_at: Callable[[str], None]) -> Iterator[str]:
-    """Something that takes connections where W&B looks for its server."""
+def silent_server(wandb_at: Callable[[str], None]) -> Iterator[str]:
+    """Something that takes connections where W&B looks for its server, and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         wandb_at(url)

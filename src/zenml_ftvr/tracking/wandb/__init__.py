@@ -1,6 +1,29 @@
 """All that knows Weights & Biases."""
 
-from zenml_ftvr.tracking.wandb.mode import is_reachable, offline_folder, resolved_mode
+from zenml_ftvr.tracking.wandb.copies import note_staging, portable_staging, staged_since
+from zenml_ftvr.tracking.wandb.publish import publish_kept
 from zenml_ftvr.tracking.wandb.run import open_wandb_run
+from zenml_ftvr.tracking.wandb.start import (
+    enter_step_run,
+    finish_run,
+    leave_step_run,
+    offline_folder,
+    run_of_step,
+    start_run,
+    wait_until_written,
+)
 
-__all__ = ["is_reachable", "offline_folder", "open_wandb_run", "resolved_mode"]
+__all__ = [
+    "enter_step_run",
+    "finish_run",
+    "leave_step_run",
+    "note_staging",
+    "offline_folder",
+    "open_wandb_run",
+    "portable_staging",
+    "publish_kept",
+    "run_of_step",
+    "staged_since",
+    "start_run",
+    "wait_until_written",
+]

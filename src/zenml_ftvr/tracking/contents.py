@@ -1,0 +1,234 @@
+"""What is told of a decision and its models: as tables of numbers, and as a report's text. Pure.
+
+No text of a row and no label is in here: a server may be another's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from zenml_ftvr.values import Evaluation, RankedArm, Recommendation, Score, TrackedRun, TrainedModel
+
+__all__ = [
+    "ReportContent",
+    "ReportTable",
+    "Table",
+    "curves_table",
+    "differences_table",
+    "evidence_table",
+    "final_scores",
+    "ranking_table",
+    "report_content",
+    "scores_table",
+]
+
+Table = tuple[list[str], list[list[str | int | float | bool | None]]]
+"""Columns and rows."""
+NOTHING = "—"  # where there is no number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportTable:
+    """A table of a report, in words."""
+
+    title: str
+    note: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportContent:
+    """A report before it is one of W&B's."""
+
+    title: str
+    experiment: str
+    """The group of its runs."""
+    verdict: str
+    reasons: tuple[str, ...]
+    tables: tuple[ReportTable, ...]
+    run_ids: tuple[str, ...]
+    """The compared models' runs; empty where they were not tracked."""
+    runs: tuple[TrackedRun, ...]
+    """All runs that it rests on."""
+    metrics: tuple[str, ...]
+    """Names of what the training curves hold, `eval/loss` and the like."""
+
+
+def ranking_table(recommendation: Recommendation) -> Table:
+    """The decision: every arm, best first, with what was known of it."""
+    columns = ["rank", "approach", "feasible", "score", "low", "high", "hours", "usd", "gib"]
+    rows: list[list[str | int | float | bool | None]] = []
+    for rank, arm in enumerate(recommendation.arms, start=1):
+        score, cost = arm.forecast.score, arm.cost
+        rows.append(
+            [
+                rank,
+                arm.kind,
+                arm.feasible,
+                *((score.value, score.low, score.high) if score else (None, None, None)),
+                *((cost.hours, cost.usd, cost.peak_memory_gib) if cost else (None, None, None)),
+            ]
+        )
+    return columns, rows
+
+
+def evidence_table(recommendation: Recommendation) -> Table:
+    """What was cross-validated before the choice."""
+    columns = ["approach", "metric", "value", "low", "high", "folds", "seconds"]
+    return columns, [
+        [one.kind, score.metric, score.value, score.low, score.high, one.folds, one.seconds]
+        for one in recommendation.evidence.measured
+        for score in one.scores
+    ]
+
+
+def curves_table(models: Sequence[TrainedModel]) -> Table:
+    """The training curves, a reading a row."""
+    columns = ["approach", "step", "metric", "value", "seconds"]
+    return columns, [
+        [model.kind, point.step, point.metric, point.value, point.seconds]
+        for model in models
+        for point in model.curve
+    ]
+
+
+def scores_table(evaluation: Evaluation) -> Table:
+    """Each model on the test rows, with intervals."""
+    columns = ["approach", "metric", "value", "low", "high", "level", "n_rows"]
+    return columns, [
+        [model.kind, one.metric, one.value, one.low, one.high, one.level, one.n_rows]
+        for model in evaluation.models
+        for one in model.scores
+    ]
+
+
+def differences_table(evaluation: Evaluation) -> Table:
+    """Each model minus the baseline on the same rows, with intervals."""
+    columns = ["first", "second", "metric", "mean", "low", "high", "level", "n_rows"]
+    return columns, [
+        [one.first, one.second, one.metric, one.mean, one.low, one.high, one.level, one.n_rows]
+        for one in evaluation.differences
+    ]
+
+
+def final_scores(evaluation: Evaluation) -> dict[str, float]:
+    """The scores by name, with the ends of their intervals."""
+    return {
+        f"final/{model.kind}/{one.metric}{end}": value
+        for model in evaluation.models
+        for one in model.scores
+        for end, value in (("", one.value), ("_low", one.low), ("_high", one.high))
+    }
+
+
+def report_content(
+    recommendation: Recommendation,
+    models: Sequence[TrainedModel],
+    evaluation: Evaluation,
+    *,
+    title: str,
+    experiment: str,
+    runs: Sequence[TrackedRun] = (),
+) -> ReportContent:
+    """The recommendation, what it rests on, and what came of it."""
+    of_models = tuple(model.tracked for model in models if model.tracked is not None)
+    return ReportContent(
+        title=title,
+        experiment=experiment,
+        verdict=recommendation.verdict,
+        reasons=recommendation.reasons,
+        tables=(
+            _ranking(recommendation),
+            _evidence(recommendation),
+            _scores(evaluation),
+            _costs(recommendation, models),
+        ),
+        run_ids=tuple(run.run_id for run in of_models),
+        runs=(*of_models, *runs),
+        metrics=tuple(sorted({point.metric for model in models for point in model.curve})),
+    )
+
+
+def _ranking(recommendation: Recommendation) -> ReportTable:
+    return ReportTable(
+        title="Recommendation",
+        note=f"Best first, by {recommendation.metric}. A score before training is a measurement "
+        f"with its interval, or none: nothing is guessed.",
+        columns=("approach", "score before training", "hours", "US dollars", "GiB", "why"),
+        rows=tuple(_ranked(arm) for arm in recommendation.arms),
+    )
+
+
+def _ranked(arm: RankedArm) -> tuple[str, ...]:
+    cost = arm.cost
+    return (
+        arm.kind if arm.feasible else f"{arm.kind} (not feasible)",
+        _interval(arm.forecast.score),
+        _number(cost.hours if cost else None),
+        _number(cost.usd if cost else None),
+        _number(cost.peak_memory_gib if cost else None),
+        " ".join(arm.reasons),
+    )
+
+
+def _evidence(recommendation: Recommendation) -> ReportTable:
+    return ReportTable(
+        title="Evidence",
+        note="Cross-validated on the training rows before the choice. What is known of the other "
+        "approaches stands with them above.",
+        columns=("approach", "metric", "score", "folds", "seconds"),
+        rows=tuple(
+            (one.kind, score.metric, _interval(score), str(one.folds), _number(one.seconds))
+            for one in recommendation.evidence.measured
+            for score in one.scores
+        ),
+    )
+
+
+def _scores(evaluation: Evaluation) -> ReportTable:
+    return ReportTable(
+        title="Scores",
+        note=f"On {evaluation.n_test} test rows that nothing was fitted to. The most frequent "
+        f"class alone would have an accuracy of {_number(evaluation.majority_accuracy)}.",
+        columns=("approach", "metric", "score"),
+        rows=tuple(
+            (model.kind, score.metric, _interval(score))
+            for model in evaluation.models
+            for score in model.scores
+        ),
+    )
+
+
+def _costs(recommendation: Recommendation, models: Sequence[TrainedModel]) -> ReportTable:
+    price = recommendation.calibration.hardware.usd_per_hour
+    rows = []
+    for model in models:
+        predicted = model.plan.predicted_hours
+        rows.append(
+            (
+                model.kind,
+                _number(model.seconds),
+                _number(None if predicted is None else predicted * 3600),
+                _number(None if price is None else model.seconds / 3600 * price),
+                _number(model.peak_memory_gib),
+                f"{model.n_trainable:,} of {model.n_params:,}",
+            )
+        )
+    return ReportTable(
+        title="Costs",
+        note="Of the training alone.",
+        columns=("approach", "seconds", "predicted seconds", "US dollars", "GiB", "trained"),
+        rows=tuple(rows),
+    )
+
+
+def _interval(score: Score | None) -> str:
+    if score is None:
+        return NOTHING
+    return f"{score.value:.3f} ({score.low:.3f} to {score.high:.3f})"
+
+
+def _number(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.3g}"

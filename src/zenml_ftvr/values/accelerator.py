@@ -1,0 +1,76 @@
+"""Accelerators, and what a training takes of their memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from zenml_ftvr.errors import ConfigurationError
+
+__all__ = ["Accelerator", "MemorySettings", "NumberFormat", "TrainingMemory"]
+
+NumberFormat: TypeAlias = Literal["fp32", "tf32", "fp16", "bf16"]
+"""What matrix multiplications are done in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accelerator:
+    """A device as its vendor's data sheet gives it."""
+
+    name: str
+    peak_flops: tuple[tuple[NumberFormat, float], ...]
+    """Dense operations a second (no sparsity), accumulated in 32 bits, by precision; without those
+    that the device has no fast path for."""
+    memory_gib: float
+    """As the data sheet says GB, which are GiB on the chip; the driver keeps some of it."""
+    bandwidth_gb_per_second: float
+    source: str
+
+    def peak(self, precision: NumberFormat) -> float | None:
+        """Dense operations a second; None where the device has no fast path for `precision`."""
+        return dict(self.peak_flops).get(precision)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemorySettings:
+    """How a training is done, as far as its memory depends on it."""
+
+    batch_size: int
+    """Texts in memory at once: of one micro-batch, on one device."""
+    length: int
+    """Tokens a text."""
+    precision: Literal["fp32", "bf16_mixed"] = "fp32"
+    """`bf16_mixed`: weights in 32 bits, computation in 16, as with torch's autocast."""
+    optimiser: Literal["adamw", "adamw_8bit"] = "adamw"
+    checkpointing: Literal["none", "full"] = "none"
+    """`full`: of each layer only its input is kept, and the layer is computed again."""
+    attention: Literal["eager", "fused"] = "fused"
+    """`fused`: scaled-dot-product and flash kernels, which never hold all scores."""
+    frozen: Literal["fp32", "bf16", "nf4"] = "fp32"
+    """What weights that are not trained are held in."""
+    n_outputs: int = 2
+    """Classes, or for a language model the size of its vocabulary."""
+    outputs_per: Literal["text", "token"] = "text"
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "length", "n_outputs"):
+            if getattr(self, name) < 1:
+                raise ConfigurationError(
+                    f"MemorySettings.{name} is {getattr(self, name)}; it must be 1 at least."
+                )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingMemory:
+    """Bytes that a training holds at its peak, by what they hold."""
+
+    weights: int
+    gradients: int
+    optimiser: int
+    activations: int
+    outputs: int
+    """Predictions and their gradients, 32-bit."""
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.gradients + self.optimiser + self.activations + self.outputs
