@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from zenml_ftvr.data.intake import target_key
 from zenml_ftvr.data.near import NEAR, candidate_pairs, jaccard, shingles_of
-from zenml_ftvr.data.rows import Dataset, Rows, distinct_of, ids_of, normalise, text_of
+from zenml_ftvr.data.rows import Dataset, Rows, distinct_of, ids_of, is_among, normalise, text_of
 from zenml_ftvr.data.split import SPLITS
 from zenml_ftvr.errors import DataError
 from zenml_ftvr.values import DataChecks
@@ -148,8 +148,12 @@ def _ids(rows: Rows) -> npt.NDArray[np.bytes_]:
     """The ids of all rows, 16 bytes each."""
     import numpy as np
 
-    batches = [ids_of(batch.row_ids) for batch in rows.batches()]
-    return np.concatenate([np.zeros(0, "S16"), *batches])
+    found = np.empty(len(rows), "S16")
+    start = 0
+    for batch in rows.batches():
+        found[start : start + len(batch)] = ids_of(batch.row_ids)
+        start += len(batch)
+    return found
 
 
 def _unseen_tags(dataset: Dataset) -> tuple[str, ...]:
@@ -172,16 +176,16 @@ def _far_longer(dataset: Dataset) -> tuple[int, int]:
     """The characters beyond which a text is far longer than nearly all, and how many are."""
     import numpy as np
 
-    lengths = np.concatenate(
-        [
-            np.fromiter(map(len, _texts(batch)), np.int64, len(batch))
-            for name in SPLITS
-            for batch in _rows(dataset, name).batches()
-        ]
-    )
+    lengths = np.empty(sum(len(_rows(dataset, name)) for name in SPLITS), np.int32)
+    start = 0
+    for name in SPLITS:
+        for batch in _rows(dataset, name).batches():
+            lengths[start : start + len(batch)] = [len(text) for text in _texts(batch)]
+            start += len(batch)
     # The value at or below the percentile: of few rows, the longest must not move it.
     place = int(0.99 * (len(lengths) - 1))
-    limit = FAR_LONGER * int(np.partition(lengths, place)[place])
+    lengths.partition(place)
+    limit = FAR_LONGER * int(lengths[place])
     return limit, int((lengths > limit).sum())
 
 
@@ -190,8 +194,12 @@ def _leaked(dataset: Dataset, split: str) -> _Found:
     import numpy as np
 
     ids = _ids(_rows(dataset, split))
-    earlier = np.concatenate([_ids(_rows(dataset, name)) for name in EARLIER[split]])
-    (places,) = np.nonzero(np.isin(ids, earlier))
+    leaks = np.zeros(len(ids), bool)
+    for name in EARLIER[split]:
+        earlier = _ids(_rows(dataset, name))
+        earlier.sort()
+        leaks |= is_among(ids, earlier)
+    (places,) = np.nonzero(leaks)
     return _Found(len(places), _examples(_rows(dataset, split), places[:EXAMPLES]))
 
 
@@ -246,19 +254,13 @@ def _misencoded(dataset: Dataset) -> _Found:
 def _near(dataset: Dataset) -> _Near:
     import numpy as np
 
-    ids = {name: distinct_of(_ids(_rows(dataset, name))) for name in SPLITS}
-    distinct = distinct_of(np.concatenate(list(ids.values())))
+    distinct = distinct_of(np.concatenate([_ids(_rows(dataset, name)) for name in SPLITS]))
     if _has_images(dataset):  # only equal ones are found, by their ids
         return _Near(len(distinct), 0, [], {split: [] for split in EARLIER})
-    places = list(range(len(distinct)))  # sorted by id: no sample follows from the rows' order
+    places: Sequence[int] = range(len(distinct))  # sorted by id: the rows' order is of no account
     if len(places) > MOST_COMPARED:
         places = random.Random(SAMPLE_SEED).sample(places, MOST_COMPARED)  # noqa: S311
-    texts = _first_texts(dataset, distinct[places])
-    chosen = distinct[places][: len(texts)]
-    splits: list[set[str]] = [set() for _ in texts]
-    for name in SPLITS:
-        for place in np.flatnonzero(np.isin(chosen, ids[name])).tolist():
-            splits[place].add(name)
+    texts, splits = _first_texts(dataset, distinct[places])
     near, leaked = _alike([normalise(text) for text in texts], splits)
     return _Near(
         n_distinct=len(distinct),
@@ -270,36 +272,43 @@ def _near(dataset: Dataset) -> _Near:
     )
 
 
-def _first_texts(dataset: Dataset, chosen: npt.NDArray[np.bytes_]) -> list[str]:
-    """The text of each id, of its first row; of as many as have `MOST_CHARACTERS` together."""
+def _first_texts(
+    dataset: Dataset, chosen: npt.NDArray[np.bytes_]
+) -> tuple[list[str], list[set[str]]]:
+    """The text of each id, of its first row, and the splits that it is in.
+
+    Of as many ids as have texts of `MOST_CHARACTERS` together.
+    """
     import numpy as np
 
     order = np.argsort(chosen)
     ordered = chosen[order]
     lengths = np.full(len(chosen), -1, np.int64)
-    for place, text in _met(dataset, ordered):
+    for _, place, text in _met(dataset, ordered):
         if lengths[order[place]] < 0:
             lengths[order[place]] = len(text)
     n = max(2, int((np.cumsum(lengths) <= MOST_CHARACTERS).sum()))
     texts: dict[int, str] = {}
-    for place, text in _met(dataset, ordered):
+    splits: list[set[str]] = [set() for _ in range(min(n, len(chosen)))]
+    for split, place, text in _met(dataset, ordered):
         if order[place] < n:
             texts.setdefault(int(order[place]), text)
-    return [texts[place] for place in sorted(texts)]
+            splits[order[place]].add(split)
+    return [texts[place] for place in range(len(splits))], splits
 
 
-def _met(dataset: Dataset, ordered: npt.NDArray[np.bytes_]) -> Iterator[tuple[int, str]]:
-    """Every row whose id is among these sorted ones: its place there, and its text."""
+def _met(dataset: Dataset, ordered: npt.NDArray[np.bytes_]) -> Iterator[tuple[str, int, str]]:
+    """Every row whose id is among these sorted ones: its split, place there, and text."""
     import numpy as np
 
     for name in SPLITS:
         for batch in _rows(dataset, name).batches():
             ids = ids_of(batch.row_ids)
-            places = np.minimum(np.searchsorted(ordered, ids), len(ordered) - 1)
-            (rows,) = np.nonzero(ordered[places] == ids)
+            (rows,) = np.nonzero(is_among(ids, ordered))
             if rows.size:
-                texts = _texts(batch.take(rows))
-                yield from zip(places[rows].tolist(), texts, strict=True)
+                places = np.searchsorted(ordered, ids[rows]).tolist()
+                for place, text in zip(places, _texts(batch.take(rows)), strict=True):
+                    yield name, place, text
 
 
 def _alike(

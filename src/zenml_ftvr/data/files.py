@@ -22,6 +22,7 @@ __all__ = [
     "files_of",
     "format_of",
     "is_file_name",
+    "is_text_file",
     "opened",
     "tree_of",
 ]
@@ -52,6 +53,12 @@ def is_file_name(name: str) -> bool:
     looks = looks or not PATTERN_LETTERS.isdisjoint(name)
     # A folder counts too: `datasets` would read it in place of the Hub's.
     return looks or name.lower().endswith(SUFFIXES) or user_path(name).exists()
+
+
+def is_text_file(name: str) -> bool:
+    """Whether a file holds running text, by its ending."""
+    lower = name.lower()
+    return lower.endswith((".txt", *(f".txt{packed}" for packed in COMPRESSIONS)))
 
 
 def format_of(name: str) -> Format:

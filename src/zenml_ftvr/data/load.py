@@ -13,7 +13,7 @@ from zenml_ftvr.data.assign import Placement
 from zenml_ftvr.data.checks import refuse_fatal
 from zenml_ftvr.data.corpora import CORPORA, read_corpus
 from zenml_ftvr.data.documents import splits_by_position
-from zenml_ftvr.data.files import COMPRESSIONS, files_of, format_of
+from zenml_ftvr.data.files import COMPRESSIONS, files_of, format_of, is_text_file
 from zenml_ftvr.data.hub import read_hub
 from zenml_ftvr.data.image_folder import ImageFolder, image_folder, images_in, is_image_folder
 from zenml_ftvr.data.inputs import WrongTextError, checked_inputs, is_text, refuse_unanswered
@@ -158,7 +158,7 @@ def _is_running_text(task: Task, name: str) -> bool:
     return (
         isinstance(task, CausalLM)
         and task.form == "text"
-        and all(format_of(file) == "txt" for file in files_of(name))
+        and all(map(is_text_file, files_of(name)))
     )
 
 
@@ -212,10 +212,20 @@ def _completed(source: DataSource, splits: Sequence[str], files: Sequence[str]) 
     ]
 
 
+def _refuse_useless_separator(source: DataSource, task: Task) -> None:
+    multi = isinstance(task, TextClassification) and task.target == "multi"
+    if source.label_separator is not None and not multi:
+        raise ConfigurationError(
+            f"data.label_separator is '{source.label_separator}', but only text-classification "
+            f"with target multi has several labels a row. Leave it out, or set the task so."
+        )
+
+
 def _made_of(source: DataSource, task: Task, reading: _Reading) -> Dataset:
     """Take in the rows of the main file and of others, batch by batch, and split them."""
     import numpy as np
 
+    _refuse_useless_separator(source, task)
     placement = Placement(source)
     with work_folder() as folder, Intake(task, folder) as intake:
         for row_ids, columns in _taken_in(source, intake, reading):

@@ -27,8 +27,10 @@ __all__ = [
     "distinct_of",
     "fingerprint_of",
     "ids_of",
+    "is_among",
     "make_rows",
     "normalise",
+    "places_of",
     "row_id_of",
     "row_id_of_input",
     "rows_in",
@@ -38,6 +40,7 @@ __all__ = [
 ]
 
 ROW_ID_DIGITS = 32  # hexadecimal: 128 bits, so that two texts never share one by chance
+COMPARED = 2**20  # ids that are compared at a time
 BATCH_ROWS = 1024  # rows that are Python objects at a time: of 10,000 characters each, some 10 MB
 
 
@@ -278,13 +281,44 @@ def ids_of(row_ids: Sequence[str]) -> npt.NDArray[np.bytes_]:
 
 
 def distinct_of(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The distinct values, sorted; `numpy.unique` would build a hash table of them, far larger."""
+    """The distinct values, sorted; `values` are sorted in place.
+
+    `numpy.unique` would build a hash table of them, which is far larger.
+    """
     import numpy as np
 
-    ordered = np.sort(values)
-    first = np.ones(len(ordered), bool)
-    first[1:] = ordered[1:] != ordered[:-1]
-    return ordered[first]
+    values.sort()
+    first = np.ones(len(values), bool)
+    first[1:] = values[1:] != values[:-1]
+    return values[first]
+
+
+def places_of(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """The place of each value among the distinct ones, sorted, as `numpy.unique` has its inverse.
+
+    In 24 bytes a value, where that takes 60 of the ids of rows.
+    """
+    import numpy as np
+
+    order = np.argsort(values)
+    first = np.ones(len(values), bool)
+    for start in range(1, len(values), COMPARED):
+        some = order[start - 1 : start - 1 + COMPARED + 1]
+        first[start : start + COMPARED] = values[some[1:]] != values[some[:-1]]
+    places = np.empty(len(values), np.int64)
+    places[order] = np.cumsum(first) - 1
+    return places
+
+
+def is_among(values: npt.NDArray[Any], ordered: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Whether each value is one of `ordered`, which are sorted."""
+    import numpy as np
+
+    if not len(ordered):
+        return np.zeros(len(values), bool)
+    places = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
+    found: npt.NDArray[np.bool_] = ordered[places] == values
+    return found
 
 
 def _digest(split: str, row_id: str, value: Any, target: Any) -> bytes:

@@ -16,6 +16,7 @@ from zenml_ftvr.data.rows import (
     Rows,
     digests_of,
     distinct_of,
+    places_of,
     schema_of,
     sha256_of_sorted,
 )
@@ -154,7 +155,7 @@ def _judged(source: DataSource, task: Task, facts: Facts, splits: npt.NDArray[np
 
     _check_variety(task, facts)
     # From here on a row's id is its place among the distinct ones.
-    places = np.unique(facts.ids, return_inverse=True)[1]
+    places = places_of(facts.ids)
     rare = _rare_labels(facts, places, splits)
     if rare and source.rare_labels == "error":
         raise DataError(_rare_message(rare, _things(task)))

@@ -139,7 +139,7 @@ class Spool:
         except OSError as error:
             raise DataError(
                 f"rows cannot be kept in {self._path.parent} while they are read ({error}). Free "
-                f"space there, or set ZENML_FTVR_CACHE to a folder with as much as the data has."
+                f"space there, or set ZENML_FTVR_CACHE to a folder with twice what the data has."
             ) from error
         self._held_bytes = 0
 

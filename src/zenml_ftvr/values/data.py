@@ -61,7 +61,8 @@ class DataSource(UserWritten):
     validation_fraction: float = 0.15
     test_fraction: float = 0.15
     rare_labels: Literal["error", "drop"] = "error"
-    """What to do with a class too rare to be in every split."""
+    """What to do with a class too rare to be in every split: `drop` leaves out its rows, or of sets
+    of labels, that label alone."""
     split_column: str | None = None
     """A column with each row's split: train, validation (val, valid, dev, eval) or test."""
     validation_file: str | None = None

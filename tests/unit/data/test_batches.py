@@ -12,9 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from zenml_ftvr.data import (
     Dataset,
@@ -26,7 +29,7 @@ from zenml_ftvr.data import (
     write_dataset,
 )
 from zenml_ftvr.data.read import batches_of, read_batches, read_columns, read_pieces
-from zenml_ftvr.data.rows import distinct_of, ids_of, sha256_of_sorted
+from zenml_ftvr.data.rows import distinct_of, ids_of, is_among, places_of, sha256_of_sorted
 from zenml_ftvr.data.spool import Spool, work_folder
 from zenml_ftvr.errors import DataError
 from zenml_ftvr.values import DataSource
@@ -356,6 +359,18 @@ def test_the_sha256_of_sorted_digests_is_that_of_sorted_bytes() -> None:
     assert sha256_of_sorted(bytearray(b"".join(digests))) == expected
 
 
+@given(numbers=st.lists(st.integers(0, 30)), others=st.lists(st.integers(0, 30)))
+def test_places_and_membership_are_those_of_numpy(numbers: list[int], others: list[int]) -> None:
+    values, ordered = np.array(numbers, np.int64), np.sort(np.array(others, np.int64))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("zenml_ftvr.data.rows.COMPARED", 3)
+        expected = np.unique(values, return_inverse=True)[1]
+        assert places_of(values).tolist() == expected.tolist()
+    assert is_among(values, ordered).tolist() == np.isin(values, ordered).tolist()
+    assert distinct_of(values).tolist() == sorted(set(numbers))
+
+
 def test_ids_that_end_in_zeros_are_told_apart() -> None:
     ids = ["00" * 16, "01" + "00" * 15, "01" + "00" * 14 + "01", "01" + "00" * 15]
-    assert len(distinct_of(ids_of(ids))) == 3
+    assert places_of(ids_of(ids)).tolist() == [0, 1, 2, 1]
+    assert len(distinct_of(ids_of(ids).copy())) == 3

@@ -300,6 +300,14 @@ def test_a_rare_label_of_sets_is_named_or_left_out_of_them() -> None:
     assert sum(len(getattr(dataset, name)) for name in SPLITS) == N
 
 
+def test_a_separator_where_each_row_has_one_label_is_refused() -> None:
+    source = DataSource(name="x", label_separator="|")
+    with pytest.raises(ConfigurationError, match=r"data\.label_separator is '\|', but only"):
+        dataset_from(records("single"), source)
+    with pytest.raises(ConfigurationError, match="label_separator is empty"):
+        DataSource(name="x", label_separator="")
+
+
 def test_numbers_do_not_conflict_and_sets_do() -> None:
     for case, other, n_conflicts in (("regression", 7.0, 0), ("multi", ["b"], 1)):
         task, inputs, _ = ROWS[case]
@@ -397,6 +405,11 @@ def test_a_text_file_has_no_column_to_split_by(tmp_path: Path) -> None:
         load_dataset(source, TEXT)
 
 
+def test_a_folder_is_no_text_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"has none of the endings|is a folder, not a file"):
+        load_dataset(DataSource(name=str(tmp_path)), TEXT)
+
+
 def test_a_file_may_hold_the_test_text(tmp_path: Path) -> None:
     write_text(tmp_path / "book.txt", "a")
     write_text(tmp_path / "other.txt", "b")
@@ -428,6 +441,16 @@ def test_classes_may_be_called_as_splits_are(tmp_path: Path) -> None:
         (folder / f"{number}.png").write_bytes(content)
     dataset = load_dataset(DataSource(name=str(tmp_path / "vehicles")), IMAGES)
     assert dataset.labels == ("plane", "train")
+
+
+def test_what_a_folder_holds_besides_images_is_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = as_class_folders(tmp_path, "images")
+    (tmp_path / "pets" / "a" / "deeper").mkdir()
+    (tmp_path / "pets" / "a" / "deeper" / "1.png").write_bytes(png(1))
+    load_dataset(source, IMAGES)
+    assert "pets: 2 files are no images of a class, and left out." in caplog.text
 
 
 def test_a_broken_image_of_a_folder_names_its_file(tmp_path: Path) -> None:
