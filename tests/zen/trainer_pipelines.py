@@ -173,9 +173,17 @@ def stays_beside_others(folder: str) -> None:
     has_a_grandchild.submit(folder)
 
 
+@pipeline
+def stays_on_ray(folder: str, address: str) -> None:
+    has_a_grandchild.with_options(settings={SETTINGS: {"target": "ray", "ray_address": address}})(
+        folder
+    )
+
+
 if __name__ == "__main__":
     {
         "stays": stays,
         "stays_dynamically": stays_dynamically,
         "stays_beside_others": stays_beside_others,
-    }[sys.argv[1]](sys.argv[2])
+        "stays_on_ray": stays_on_ray,
+    }[sys.argv[1]](*sys.argv[2:])
