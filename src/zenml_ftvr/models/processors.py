@@ -20,17 +20,35 @@ LOOKED_AT = 1_000  # images; a median of so many is known well enough to be roun
 
 def load_processor(folder: Path, head: HeadKind, allow: Sequence[Allowance] = ()) -> Any:
     """The tokenizer or image processor of a model folder."""
+    if head == "token-classification":
+        return _for_single_words(load_tokenizer(folder, allow))
     if head != "image-classification":
         return load_tokenizer(folder, allow)
     from transformers import AutoImageProcessor
 
     try:
-        return AutoImageProcessor.from_pretrained(folder)
+        # Pillow's way of scaling, so that torchvision being installed changes no pixel.
+        return AutoImageProcessor.from_pretrained(folder, backend="pil")
     except (ValueError, OSError, ImportError) as error:
         raise ModelError(
             f"the image processor in {folder} does not load ({error}). Give a folder that "
             f"processor.save_pretrained wrote into."
         ) from error
+
+
+def _for_single_words(tokenizer: Any) -> Any:
+    """The tokenizer, which takes a word that is given alone as one with a blank before it.
+
+    Byte-level ones (of GPT-2, RoBERTa) tell a word from the end of another by that blank.
+    """
+    from tokenizers.pre_tokenizers import ByteLevel, Sequence
+
+    splitter: Any = tokenizer.backend_tokenizer.pre_tokenizer
+    for one in splitter if isinstance(splitter, Sequence) else [splitter]:
+        if isinstance(one, ByteLevel) and not one.add_prefix_space:
+            one.add_prefix_space = True
+            tokenizer.init_kwargs["add_prefix_space"] = True  # for whoever reads what we save
+    return tokenizer
 
 
 def size_of_images(images: Sequence[bytes], wanted: int | None) -> tuple[int, int]:
