@@ -202,6 +202,25 @@ def gpt2_folder(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> P
     return _saved(GPT2Model(config), tokenizer, tmp_path_factory.mktemp("gpt2"))
 
 
+@pytest.fixture(scope="session")
+def vit_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An image encoder: two layers of width 32, random weights, coloured images of 8 pixels."""
+    from transformers import ViTConfig, ViTImageProcessorPil, ViTModel, set_seed
+
+    set_seed(7)
+    config = ViTConfig(
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        image_size=8,
+        patch_size=2,
+        initializer_range=SPREAD,
+    )
+    processor = ViTImageProcessorPil(size={"height": 8, "width": 8})
+    return _saved(ViTModel(config), processor, tmp_path_factory.mktemp("vit"))
+
+
 def _saved(model: Any, tokenizer: Any, folder: Path) -> Path:
     from zenml_ftvr.models import quiet
 

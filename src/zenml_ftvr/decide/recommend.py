@@ -187,8 +187,10 @@ def _cautions(
     evidence: ScreeningEvidence, basis: PlanBasis, feasible: Sequence[Kind]
 ) -> tuple[str, ...]:
     cautions = []
-    scores = [one.score("accuracy") for one in evidence.measured]
     majority = evidence.majority_share
+    scores = []
+    if majority is not None:  # there is one label a row, and so an accuracy
+        scores = [one.score("accuracy") for one in evidence.measured]
     if majority is not None and scores and all(score.low <= majority for score in scores):
         cautions.append(
             f"No arm that was measured clearly beats always answering the most frequent class "
