@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from zenml_ftvr.errors import ModelError
 from zenml_ftvr.models.resolve import load_tokenizer
@@ -43,8 +43,9 @@ def _for_single_words(tokenizer: Any) -> Any:
     """
     from tokenizers.pre_tokenizers import ByteLevel, Sequence
 
-    splitter: Any = tokenizer.backend_tokenizer.pre_tokenizer
-    for one in splitter if isinstance(splitter, Sequence) else [splitter]:
+    splitter = tokenizer.backend_tokenizer.pre_tokenizer
+    parts = cast(Any, splitter) if isinstance(splitter, Sequence) else [splitter]
+    for one in parts:
         if isinstance(one, ByteLevel) and not one.add_prefix_space:
             one.add_prefix_space = True
             tokenizer.init_kwargs["add_prefix_space"] = True  # for whoever reads what we save
