@@ -10,6 +10,7 @@ from typing import Any, cast
 from zenml_ftvr.errors import ModelError
 from zenml_ftvr.models.resolve import load_tokenizer
 from zenml_ftvr.tasks import HeadKind
+from zenml_ftvr.tasks.image_classification import DEEP_GREY, picture
 from zenml_ftvr.values import Allowance
 
 __all__ = ["image_processor", "load_processor", "size_of_images"]
@@ -65,7 +66,7 @@ def size_of_images(images: Sequence[bytes], wanted: int | None) -> tuple[int, in
     for content in images[:LOOKED_AT]:
         with Image.open(io.BytesIO(content)) as image:
             sides.append(min(image.size))
-            grey = grey and image.mode in ("1", "L", "I;16")
+            grey = grey and image.mode in ("1", "L", *DEEP_GREY)
     side = wanted or min(LARGEST_SIDE, round(statistics.median(sides)))
     return side, 1 if grey else 3
 
@@ -73,13 +74,11 @@ def size_of_images(images: Sequence[bytes], wanted: int | None) -> tuple[int, in
 def image_processor(images: Sequence[bytes], size: int, channels: int) -> Any:
     """Scales to `size` pixels a side, and to mean 0 and deviation 1 of the training images."""
     import numpy as np
-    from PIL import Image
     from transformers import ViTImageProcessorPil
 
     sums, squares, n = np.zeros(channels), np.zeros(channels), 0
     for content in images[:LOOKED_AT]:
-        with Image.open(io.BytesIO(content)) as image:
-            values = np.asarray(image.convert("L" if channels == 1 else "RGB"), dtype=np.float64)
+        values = np.asarray(picture(content, "L" if channels == 1 else "RGB"), dtype=np.float64)
         flat = values.reshape(-1, channels) / 255
         sums, squares, n = sums + flat.sum(0), squares + (flat**2).sum(0), n + len(flat)
     mean = sums / n

@@ -76,7 +76,7 @@ def test_an_image_that_was_turned_by_the_camera_is_turned_back() -> None:
 
 @pytest.mark.parametrize("damage", [b"", b"no image", written(Image.fromarray(ramp()))[:40]])
 def test_bytes_that_are_no_image_are_an_error_of_ours(damage: bytes) -> None:
-    with pytest.raises(DataError, match="cannot be read.*Give the bytes of a PNG"):
+    with pytest.raises(DataError, match=r"cannot be read.*Give the bytes of a PNG"):
         pixels(processor_of(3), damage)
 
 
