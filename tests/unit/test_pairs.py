@@ -17,8 +17,8 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
-from conftest import NOISE, TOPICS, VOCABULARY
 from PIL import Image
+from topics import NOISE, TOPICS, VOCABULARY
 
 from zenml_ftvr.api import plan_for, recommend
 from zenml_ftvr.approaches import NEURAL_LOOP, refusal

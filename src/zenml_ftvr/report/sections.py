@@ -150,8 +150,21 @@ def ranking(recommendation: Recommendation) -> str:
         f"comparisons, and no interval is invented for them.</p>"
         + table(header, rows, numeric=frozenset({2, 3, 4, 5}), chosen=0)
         + chart
+        + paragraphs(_zero_shot(recommendation))
         + details("Why each arm stands where it stands, with sources", why)
     )
+
+
+def _zero_shot(recommendation: Recommendation) -> list[str]:
+    """What the labels' names alone are worth, where that was measured."""
+    evidence = recommendation.evidence
+    if evidence.zero_shot is None:
+        return []
+    score = evidence.zero_shot.score(recommendation.metric)
+    return [
+        f"Without any training, giving each text the label whose name the base model finds nearest "
+        f"reaches {w.metric_words(score.metric)} {w.score_text(score)} on the training rows."
+    ]
 
 
 def _rank_row(place: int, arm: RankedArm) -> list[str]:

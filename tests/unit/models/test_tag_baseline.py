@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
-from conftest import NOISE
+from topics import NOISE
 
 from zenml_ftvr.data import Dataset, dataset_from, rows_of_inputs
 from zenml_ftvr.models.baselines.tags import fit_tag_baseline, load_tag_baseline

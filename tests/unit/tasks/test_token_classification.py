@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import NOISE, TOPICS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from topics import NOISE, TOPICS
 
 from zenml_ftvr.data import Rows, dataset_from, rows_of_inputs
 from zenml_ftvr.models.processors import load_processor
