@@ -38,7 +38,8 @@ def _sentence(rng: random.Random) -> dict[str, Any]:
     for _ in range(rng.randint(*MENTIONS)):
         plain = [rng.choice(PLAIN.split()) for _ in range(rng.randint(*BETWEEN))]
         if rng.random() < 0.5:  # a word that is a name elsewhere, or a side that is no place
-            plain += [rng.choice(("the", "north", "south")), rng.choice(NAMES)]
+            place = rng.randrange(len(plain))  # with a plain word behind, as names have
+            plain[place:place] = [rng.choice(("the", "north", "south")), rng.choice(NAMES)]
         words += plain
         tags += ["O"] * len(plain)
         kind = rng.choice(("person", "place", "side"))
@@ -51,4 +52,5 @@ def _sentence(rng: random.Random) -> dict[str, Any]:
         else:
             words += ["near", rng.choice(("north", "south")), rng.choice(NAMES)]
             tags += ["O", "B-LOC", "I-LOC"]
-    return {"text": words, "label": tags}
+    end = rng.choice(PLAIN.split())
+    return {"text": [*words, end], "label": [*tags, "O"]}

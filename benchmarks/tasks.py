@@ -51,7 +51,7 @@ from zenml_ftvr.values import (
     metrics_of,
 )
 
-N_SENTENCES = 1_500
+N_SENTENCES = 1_000
 VALIDATION_PERCENT = 15  # as DataSource's default
 WITHOUT_BASE: tuple[Approach, ...] = (Baseline(), Scratch())
 WITH_BASE: tuple[Approach, ...] = (Baseline(), Head(), Full(), Lora(), Scratch())
@@ -104,7 +104,8 @@ def _lines(path: Path, names: Sequence[str]) -> list[dict[str, str]]:
     rows = []
     for line in path.read_text(encoding="latin-1").splitlines():
         label, _, text = line.partition(" ")
-        rows.append({"text": text.strip(), "label": names[int(label)] if names else label})
+        if text.strip():
+            rows.append({"text": text.strip(), "label": names[int(label)] if names else label})
     return rows
 
 
