@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import assert_never
 
-from zenml_ftvr.approaches import NEURAL_LOOP
+from zenml_ftvr.approaches import NEURAL_LOOP, baseline_words
 from zenml_ftvr.decide.cost import PricedArm, hours_left, price_arm
 from zenml_ftvr.decide.plan import PlanBasis
 from zenml_ftvr.decide.prior import Order, order_arms
@@ -218,10 +218,7 @@ def _verdict(choice: Kind, order: Order, evidence: ScreeningEvidence, request: R
                 "unmeasured": "nothing else was measured",
             }[order.situation]
             reach = f"reach {scored}" if scored else "will do"
-            return (
-                f"Leave the neural network alone: word counts and logistic regression {reach}; "
-                f"{why}."
-            )
+            return f"Leave the neural network alone: {baseline_words(request.task)} {reach}; {why}."
         case "head":
             reach = f": {scored}" if scored else ""
             return f"Keep {model} frozen and train a linear head on its features{reach}."
