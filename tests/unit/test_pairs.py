@@ -1,7 +1,7 @@
 """Every approach with every task: those that make sense work, the others say why they do not.
 
-A task more is a line in `TASKS`: rows that can be learnt, a base model, and what to say of a row
-when nothing was learnt.
+A task more is an entry in `TASKS`: rows that can be learnt, a base model, and what to say of a row
+when nothing was learnt. What else every pair must do is one more test over `SENSIBLE`.
 """
 
 from __future__ import annotations

@@ -396,6 +396,20 @@ def _heat(right: bool) -> str:
     return "var(--s1)" if right else "var(--s2)"
 
 
+def _sizes(profile: DataProfile) -> tuple[str, str, str]:
+    """How long texts are, or how large images."""
+    words, widths, heights = profile.words, profile.widths, profile.heights
+    if widths is None or heights is None:
+        longest = f"{words.p90:.0f} in the longest tenth, at most {words.maximum:,.0f}"
+        return f"{words.p50:.0f}", "words in the middle text", longest
+    return (
+        f"{widths.p50:.0f} x {heights.p50:.0f}",
+        "pixels, the middle width and height",
+        f"from {widths.minimum:.0f} x {heights.minimum:.0f} to {widths.maximum:.0f} x "
+        f"{heights.maximum:.0f}",
+    )
+
+
 def data(profile: DataProfile) -> str:
     """What the data is like."""
     tiles = [
@@ -416,14 +430,10 @@ def data(profile: DataProfile) -> str:
             if profile.classes
             else []
         ),
-        (
-            f"{profile.words.p50:.0f}",
-            "words in the middle text",
-            f"{profile.words.p90:.0f} in the longest tenth, at most {profile.words.maximum:,.0f}",
-        ),
+        _sizes(profile),
         (
             w.count(profile.n_duplicates),
-            "repeated texts",
+            "repeated texts" if profile.widths is None else "repeated images",
             f"under more than one label: {w.count(profile.n_conflicts)}",
         ),
     ]

@@ -17,6 +17,8 @@ from zenml_ftvr.data import Dataset, Rows, dataset_from, rows_of_inputs
 from zenml_ftvr.errors import ConfigurationError, ModelError
 from zenml_ftvr.models import ResolvedModel, build, cached_features, load_encoder, quiet, resolve
 from zenml_ftvr.models.features import ImageEncoder
+from zenml_ftvr.profile import profile_data
+from zenml_ftvr.report import sections
 from zenml_ftvr.values import (
     Budget,
     DataSource,
@@ -187,3 +189,14 @@ def test_images_are_profiled_without_a_tokenizer(vit: ResolvedModel, images: Dat
     profile = profile_dataset(images, vit, asked)
     assert profile.tokens is None
     assert [count.label for count in profile.classes] == ["a", "b"]
+
+
+def test_the_profile_of_images_tells_their_sizes() -> None:
+    rows = [{"text": png(seed, side=4 + seed % 3), "label": "ab"[seed % 2]} for seed in range(90)]
+    some = dataset_from(rows, DataSource(name="made", fatal=()), task=TASK)
+    profile = profile_data(some, None, 197)
+    assert profile.widths == profile.heights
+    assert profile.widths is not None
+    assert (profile.widths.minimum, profile.widths.p50, profile.widths.maximum) == (4, 5, 6)
+    assert "5 x 5" in sections.data(profile)
+    assert "words in the middle text" not in sections.data(profile)
