@@ -21,6 +21,7 @@ from zenml_ftvr.values import (
     Calibration,
     DataProfile,
     DataSource,
+    ImageClassification,
     Ledger,
     ModelSource,
     Recommendation,
@@ -70,6 +71,7 @@ def resolve_base(request: Request) -> ResolvedModel | None:
 
     base = resolve(request.base_model)
     refuse_other_forms(base.source, base.folder, request.task)
+    _refuse_unlike_inputs(base, request.task)
     positions, wanted = base.architecture.max_positions, most_tokens(request.task)
     if positions is not None and wanted > positions:
         raise ConfigurationError(
@@ -80,9 +82,21 @@ def resolve_base(request: Request) -> ResolvedModel | None:
     return base
 
 
+def _refuse_unlike_inputs(base: ResolvedModel, task: Task) -> None:
+    """Raise `ConfigurationError` for an image model where texts are read, and the reverse."""
+    reads = "images" if base.architecture.form == "image-encoder" else "text"
+    wanted = "images" if isinstance(task, ImageClassification) else "text"
+    if reads != wanted:
+        raise ConfigurationError(
+            f"base model '{base.source.name}' reads {reads}, but task {task.kind} is about "
+            f"{wanted}. Name a model of {wanted} as base_model.name, or offer only the approaches "
+            f"baseline and scratch."
+        )
+
+
 def profile_dataset(dataset: Dataset, base: ResolvedModel | None, request: Request) -> DataProfile:
     """Profile the data, with the base model's tokenizer where there is one."""
-    if base is None:
+    if base is None or isinstance(request.task, ImageClassification):
         return profile_data(dataset, None, most_tokens(request.task))
     from zenml_ftvr.models import tokenizer_view
 

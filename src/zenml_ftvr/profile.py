@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -21,7 +22,7 @@ from zenml_ftvr.values import (
 __all__ = ["TokenizerView", "profile_data"]
 
 SAMPLED_TEXTS = 20_000
-"""Texts that are measured and tokenised; a share among so many is known to a third of a point."""
+"""Texts or images that are measured; a share among so many is known to a third of a point."""
 BATCH = 1_000  # texts a call to the tokenizer
 
 # From here on a warning is given. They remind a reader; nothing is decided by them.
@@ -49,7 +50,7 @@ def profile_data(dataset: Dataset, tokenizer: TokenizerView | None, max_length: 
 
     The checks alone look at every split: whether one leaks into another cannot be seen in one.
     """
-    texts = _sampled_texts(dataset.train)
+    texts, sizes = _sampled_texts(dataset.train), _sampled_sizes(dataset.train)
     splits = {name: _label_counts(getattr(dataset, name)) for name in _SPLITS}
     classes = tuple(
         ClassCount(label=label, **{name: splits[name][label] for name in _SPLITS})
@@ -76,6 +77,8 @@ def profile_data(dataset: Dataset, tokenizer: TokenizerView | None, max_length: 
         checks=check_rows(dataset),
         numbers=_numbers(dataset.train),
         alphabet=measure_alphabet(texts) if texts else None,
+        widths=_quantiles([width for width, _ in sizes]) if sizes else None,
+        heights=_quantiles([height for _, height in sizes]) if sizes else None,
     )
     return dataclasses.replace(profile, warnings=_warnings(profile))
 
@@ -103,14 +106,34 @@ def _numbers(rows: Rows) -> Quantiles | None:
 
 def _sampled_texts(rows: Rows) -> list[str]:
     """The text of at most 20,000 rows; none of images."""
+    return [] if _are_images(rows) else [_as_text(one) for one in _sampled(rows).inputs]
+
+
+def _sampled_sizes(rows: Rows) -> list[tuple[int, int]]:
+    """Width and height, as stored, of at most 20,000 images; their pixels are not decoded."""
+    if not _are_images(rows):
+        return []
+    from PIL import Image
+
+    sizes = []
+    for batch in _sampled(rows).batches(BATCH):
+        for content in batch.inputs:
+            with Image.open(io.BytesIO(content)) as image:
+                sizes.append(image.size)
+    return sizes
+
+
+def _are_images(rows: Rows) -> bool:
     import pyarrow as pa
 
-    if pa.types.is_binary(rows.table.column("text").type):
-        return []
-    if len(rows) > SAMPLED_TEXTS:
-        places = random.Random(0).sample(range(len(rows)), SAMPLED_TEXTS)  # noqa: S311  (no secret)
-        rows = rows.take(sorted(places))
-    return [_as_text(one) for one in rows.inputs]
+    return bool(pa.types.is_binary(rows.table.column("text").type))
+
+
+def _sampled(rows: Rows) -> Rows:
+    if len(rows) <= SAMPLED_TEXTS:
+        return rows
+    places = random.Random(0).sample(range(len(rows)), SAMPLED_TEXTS)  # noqa: S311  (no secret)
+    return rows.take(sorted(places))
 
 
 def _as_text(value: Any) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from topics import NOISE, TOPICS, VOCABULARY
 
 from zenml_ftvr.data import Dataset, make_dataset
 from zenml_ftvr.values import (
@@ -34,19 +35,9 @@ from zenml_ftvr.values import (
 # run beside them two threads wait for each other most of the time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-TOPICS = {
-    "chess": "bishop pawn castle gambit rook checkmate endgame knight",
-    "cooking": "flour butter oven onion recipe garlic simmer spoon",
-    "sailing": "mast harbour rudder tide anchor keel breeze hull",
-}
-NOISE = (
-    "the a of and to in that it was for on are with as they at be this from have or one had by "
-    "word but not what all were we when your can said there use an each which she do how their"
-)
 MAX_LENGTH = 32
 POSITIONS = 64  # of the base models: more than MAX_LENGTH
 SPREAD = 0.1  # of their random weights: enough to tell words apart where most stay frozen
-VOCABULARY = 400  # every word of the rows is one piece
 
 LEARNS: dict[Kind, Approach] = {
     "baseline": Baseline(),
@@ -200,6 +191,25 @@ def gpt2_folder(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> P
         eos_token_id=tokenizer.eos_token_id,
     )
     return _saved(GPT2Model(config), tokenizer, tmp_path_factory.mktemp("gpt2"))
+
+
+@pytest.fixture(scope="session")
+def vit_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An image encoder: two layers of width 32, random weights, coloured images of 8 pixels."""
+    from transformers import ViTConfig, ViTImageProcessorPil, ViTModel, set_seed
+
+    set_seed(7)
+    config = ViTConfig(
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        image_size=8,
+        patch_size=2,
+        initializer_range=SPREAD,
+    )
+    processor = ViTImageProcessorPil(size={"height": 8, "width": 8})
+    return _saved(ViTModel(config), processor, tmp_path_factory.mktemp("vit"))
 
 
 def _saved(model: Any, tokenizer: Any, folder: Path) -> Path:

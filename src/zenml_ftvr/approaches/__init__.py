@@ -6,7 +6,7 @@ from typing import assert_never
 
 from zenml_ftvr.approaches import contrastive, full, head, lora, partial, scratch
 from zenml_ftvr.approaches.facts import Architecture, ImageShape, TrainingFacts, image_shape
-from zenml_ftvr.approaches.pairs import most_tokens, refusal
+from zenml_ftvr.approaches.pairs import baseline_words, most_tokens, refusal
 from zenml_ftvr.approaches.pretraining import resolve_pretraining
 from zenml_ftvr.values import (
     Approach,
@@ -29,6 +29,7 @@ __all__ = [
     "Architecture",
     "ImageShape",
     "TrainingFacts",
+    "baseline_words",
     "describe",
     "image_shape",
     "memory_bytes",

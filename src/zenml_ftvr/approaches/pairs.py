@@ -12,7 +12,7 @@ from zenml_ftvr.values import (
     TokenClassification,
 )
 
-__all__ = ["most_tokens", "refusal"]
+__all__ = ["baseline_words", "most_tokens", "refusal"]
 
 PATCHES = 197
 """Of an image of 224 pixels a side in patches of 16, and the class token: Dosovitskiy et al. 2021,
@@ -41,6 +41,21 @@ def refusal(kind: Kind, task: Task) -> str | None:
         case _:
             return None
     return f"'{kind}' does not do {task.kind}: {why}."
+
+
+def baseline_words(task: Task) -> str:
+    """What `baseline` is for a task, within a sentence, in the plural."""
+    match task:
+        case TextClassification(target="regression"):
+            return "word counts and ridge regression"
+        case TextClassification():
+            return "word counts and logistic regression"
+        case TokenClassification():
+            return "words, their neighbours and logistic regression"
+        case ImageClassification():
+            return "pixels of small copies and logistic regression"
+        case CausalLM() | Seq2Seq():
+            return "simple counts"
 
 
 def most_tokens(task: Task) -> int:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import assert_never
 
-from zenml_ftvr.approaches import NEURAL_LOOP
+from zenml_ftvr.approaches import NEURAL_LOOP, baseline_words
 from zenml_ftvr.decide.cost import PricedArm, hours_left, price_arm
 from zenml_ftvr.decide.plan import PlanBasis
 from zenml_ftvr.decide.prior import Order, order_arms
@@ -188,7 +188,9 @@ def _cautions(
 ) -> tuple[str, ...]:
     cautions = []
     majority = evidence.majority_share
-    scores = [] if majority is None else [one.score("accuracy") for one in evidence.measured]
+    scores = []
+    if majority is not None:  # there is one label a row, and so an accuracy
+        scores = [one.score("accuracy") for one in evidence.measured]
     if majority is not None and scores and all(score.low <= majority for score in scores):
         cautions.append(
             f"No arm that was measured clearly beats always answering the most frequent class "
@@ -216,10 +218,7 @@ def _verdict(choice: Kind, order: Order, evidence: ScreeningEvidence, request: R
                 "unmeasured": "nothing else was measured",
             }[order.situation]
             reach = f"reach {scored}" if scored else "will do"
-            return (
-                f"Leave the neural network alone: word counts and logistic regression {reach}; "
-                f"{why}."
-            )
+            return f"Leave the neural network alone: {baseline_words(request.task)} {reach}; {why}."
         case "head":
             reach = f": {scored}" if scored else ""
             return f"Keep {model} frozen and train a linear head on its features{reach}."

@@ -74,7 +74,12 @@ def with_adapters(trainable: Trainable, approach: Lora, work: Work) -> Trainable
     with quiet():
         if approach.quantise == "4bit":
             model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
-        model = get_peft_model(model, adapter_config(approach, work.head, heads))
+        try:
+            model = get_peft_model(model, adapter_config(approach, work.head, heads))
+        except ValueError as error:  # of a convolutional network, which has no linear layers
+            raise ModelError(
+                f"{type(model).__name__} takes no LoRA adapters ({str(error)[:200]}). Use 'full'."
+            ) from error
     return dataclasses.replace(trainable, model=model)
 
 

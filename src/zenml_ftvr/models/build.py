@@ -32,7 +32,7 @@ class Trainable:
     tokenizer: Any
     """Of an image model, its image processor."""
     n_frozen: int = 0
-    """Lower layers whose answers do not change while the others are trained."""
+    """Lower layers whose answers are kept while the others are trained."""
 
     @property
     def n_params(self) -> int:
@@ -60,6 +60,10 @@ def build(plan: TrainingPlan, base: ResolvedModel | None, inputs: Sequence[Any])
         case Partial() as approach:
             whole = _pretrained(work, _required(plan, base))
             n_frozen = freeze_below(whole.model, approach.layers or 1)
+            if work.head == "image-classification":
+                # Frozen, but run every time: a row's states would be its image's patches, hundreds
+                # of kilobytes, and reading and scaling the image would stay.
+                n_frozen = 0
             return dataclasses.replace(whole, n_frozen=n_frozen)
         case Lora() as approach:
             options = base_options(approach)

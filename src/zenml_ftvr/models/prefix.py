@@ -30,7 +30,7 @@ BATCH_SIZE = 32  # rows a forward pass; no gradients are kept
 READ_OFF_THE_FIRST_LAYER = ("attention_type", "layer_idx", "is_causal", "is_decoder")
 """What some models' own code asks its first layer for."""
 COUNTS_OF_LAYERS = ("num_hidden_layers", "n_layer", "n_layers")  # of BERT, GPT-2, DistilBERT
-LAST_NORMS = ("norm", "final_norm", "ln_f", "final_layernorm", "final_layer_norm")
+LAST_NORMS = ("norm", "final_norm", "ln_f", "final_layernorm", "final_layer_norm", "layernorm")
 """What models call a norm after the last layer, beside the list of layers."""
 
 

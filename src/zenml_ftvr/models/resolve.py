@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zenml_ftvr.approaches import Architecture
+from zenml_ftvr.approaches import Architecture, ImageShape
 from zenml_ftvr.errors import ModelError
 from zenml_ftvr.models.hub import download
 from zenml_ftvr.models.trust import own_code, refuse_own_code, weight_files
@@ -151,6 +151,8 @@ def _architecture(source: ModelSource, folder: Path, weights: list[Path]) -> Arc
     n_params = _count_params(source, weights)
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code="remote_code" in source.allow)
+        if getattr(config, "vocab_size", None) is None and hasattr(config, "num_channels"):
+            return _image_architecture(config, n_params)
         named = (getattr(config, name, None) for name in FEED_FORWARD_NAMES)
         return Architecture(
             layers=config.num_hidden_layers + _decoder_layers(config),
@@ -163,8 +165,8 @@ def _architecture(source: ModelSource, folder: Path, weights: list[Path]) -> Arc
         )
     except (AttributeError, ValueError, KeyError, OSError, ImportError) as error:
         raise ModelError(
-            f"{_tried(source)}: config.json in {folder} is not that of a text model that "
-            f"transformers knows ({error})."
+            f"{_tried(source)}: config.json in {folder} is not that of a text model or an image "
+            f"model that transformers knows ({error})."
         ) from error
 
 
@@ -174,6 +176,31 @@ def _decoder_layers(config: Any) -> int:
         return 0
     named = (getattr(config, name, None) for name in DECODER_LAYERS_NAMES)
     return int(next(filter(None, named), config.num_hidden_layers))
+
+
+def _image_architecture(config: Any, n_params: int) -> Architecture:
+    """The sizes of an image encoder: of one width throughout, or of stages that grow wider.
+
+    Of stages the last counts, whose features are used. Only where all layers see the same square
+    patches is their number known.
+    """
+    depths = getattr(config, "depths", None)
+    hidden = getattr(config, "hidden_size", None) or config.hidden_sizes[-1]
+    heads = getattr(config, "num_attention_heads", 1)
+    size, patch = getattr(config, "image_size", None), getattr(config, "patch_size", None)
+    image = None
+    if depths is None and isinstance(size, int) and isinstance(patch, int):
+        image = ImageShape(image_size=size, patch_size=patch, channels=config.num_channels)
+    return Architecture(
+        layers=sum(depths) if depths else config.num_hidden_layers,
+        hidden=hidden,
+        heads=max(heads) if isinstance(heads, list | tuple) else heads,
+        intermediate=getattr(config, "intermediate_size", None) or 4 * hidden,
+        vocabulary_size=0,
+        n_params=n_params,
+        form="image-encoder",
+        image=image,
+    )
 
 
 def _max_positions(config: Any) -> int | None:

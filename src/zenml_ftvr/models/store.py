@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[np.float32]
 
-__all__ = ["RowStore", "cache_folder", "row_key", "store_folder"]
+__all__ = ["KEY_DIGITS", "RowStore", "cache_folder", "row_key", "store_folder"]
 
 KEY_DIGITS = 32  # hexadecimal: 128 bits, so that two rows never share one by chance
 

@@ -285,9 +285,11 @@ def _calibrate_loop(
             validation=_evenly(prepared.validation),
         )
         setup_seconds = time.monotonic() - started
+        frozen_seconds = 0.0  # a token
         started = time.monotonic()
         with without_frozen_part(few, work / "states", hardware.device, silent) as light:
-            frozen_seconds = time.monotonic() - started if light is not few else 0.0
+            if light is not few:
+                frozen_seconds = (time.monotonic() - started) / _tokens(few)
             trainer = trainer_for(
                 plan, light, work / "steps", [clock], sampling="sequential", evaluates=False
             )
@@ -312,7 +314,7 @@ def _calibrate_loop(
         peak_memory_gib=peak.gib,
         n_params=n_params,
         n_trainable=n_trainable,
-        seconds_per_frozen_row=frozen_seconds / _tokens(few) * sum(lengths) / len(lengths),
+        seconds_per_frozen_row=frozen_seconds * sum(lengths) / len(lengths),
     )
 
 

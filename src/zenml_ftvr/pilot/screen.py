@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from zenml_ftvr.approaches import refusal
 from zenml_ftvr.evaluate import paired_difference, scores_with_intervals
 from zenml_ftvr.models import ResolvedModel, cached_features, fit_baseline
+from zenml_ftvr.pilot.zero_shot import measure_zero_shot, why_not_zero_shot
 from zenml_ftvr.tasks import Outputs, RowWork, Work, work_for
 from zenml_ftvr.train import Progress, choose_strength, fit_head, silent
 from zenml_ftvr.values import (
@@ -79,11 +80,18 @@ def screen(
         differences = paired_difference(
             ("head", found["head"]), ("baseline", found["baseline"]), metrics_of(task), seed
         )
+    zero_shot, skipped = None, None
+    if "baseline" in kinds and base is not None:
+        skipped = why_not_zero_shot(dataset, base, task)
+        if skipped is None:
+            zero_shot = measure_zero_shot(dataset, base, task, device, seed, progress)
     return ScreeningEvidence(
         measured=tuple(measured),
         differences=differences,
         majority_share=_majority_share(work, dataset),
         seconds=time.monotonic() - started,
+        zero_shot=zero_shot,
+        zero_shot_skipped=skipped,
     )
 
 

@@ -150,8 +150,21 @@ def ranking(recommendation: Recommendation) -> str:
         f"comparisons, and no interval is invented for them.</p>"
         + table(header, rows, numeric=frozenset({2, 3, 4, 5}), chosen=0)
         + chart
+        + paragraphs(_zero_shot(recommendation))
         + details("Why each arm stands where it stands, with sources", why)
     )
+
+
+def _zero_shot(recommendation: Recommendation) -> list[str]:
+    """What the labels' names alone are worth, where that was measured."""
+    evidence = recommendation.evidence
+    if evidence.zero_shot is None:
+        return []
+    score = evidence.zero_shot.score(recommendation.metric)
+    return [
+        f"Without any training, giving each text the label whose name the base model finds nearest "
+        f"reaches {w.metric_words(score.metric)} {w.score_text(score)} on the training rows."
+    ]
 
 
 def _rank_row(place: int, arm: RankedArm) -> list[str]:
@@ -383,6 +396,20 @@ def _heat(right: bool) -> str:
     return "var(--s1)" if right else "var(--s2)"
 
 
+def _sizes(profile: DataProfile) -> tuple[str, str, str]:
+    """How long texts are, or how large images."""
+    words, widths, heights = profile.words, profile.widths, profile.heights
+    if widths is None or heights is None:
+        longest = f"{words.p90:.0f} in the longest tenth, at most {words.maximum:,.0f}"
+        return f"{words.p50:.0f}", "words in the middle text", longest
+    return (
+        f"{widths.p50:.0f} x {heights.p50:.0f}",
+        "pixels, the middle width and height",
+        f"from {widths.minimum:.0f} x {heights.minimum:.0f} to {widths.maximum:.0f} x "
+        f"{heights.maximum:.0f}",
+    )
+
+
 def data(profile: DataProfile) -> str:
     """What the data is like."""
     tiles = [
@@ -403,14 +430,10 @@ def data(profile: DataProfile) -> str:
             if profile.classes
             else []
         ),
-        (
-            f"{profile.words.p50:.0f}",
-            "words in the middle text",
-            f"{profile.words.p90:.0f} in the longest tenth, at most {profile.words.maximum:,.0f}",
-        ),
+        _sizes(profile),
         (
             w.count(profile.n_duplicates),
-            "repeated texts",
+            "repeated texts" if profile.widths is None else "repeated images",
             f"under more than one label: {w.count(profile.n_conflicts)}",
         ),
     ]

@@ -317,10 +317,20 @@ class TagAnswers:
     def _entity_counts(self) -> Floats:
         """Entities found whole, said, and true of each row, [rows, 3]."""
         import numpy as np
-        from seqeval.metrics.sequence_labeling import get_entities
 
         counts = []
         for true, said in zip(self.truth, self.predicted, strict=True):
-            wanted, found = set(get_entities(list(true))), set(get_entities(list(said)))
+            wanted, found = _entities(true), _entities(said)
             counts.append((len(wanted & found), len(found), len(wanted)))
         return np.asarray(counts, dtype=np.float64).reshape(-1, 3)
+
+
+def _entities(tags: Sequence[str]) -> set[tuple[str, int, int]]:
+    """Type, first and last word of each; a word without a tag is in none."""
+    import warnings
+
+    from seqeval.metrics.sequence_labeling import get_entities
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of tags that are no spans, such as parts of speech
+        return set(get_entities([tag or "O" for tag in tags]))

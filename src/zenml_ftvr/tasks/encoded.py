@@ -70,8 +70,9 @@ def ragged(rows: Iterable[Sequence[int]]) -> Ragged:
         return Ragged(flat, places)
     if pending:
         np.concatenate(pending).tofile(file)
-    file.flush()
-    return Ragged(np.memmap(file, dtype=np.int32, mode="r", shape=(n_all,)), places)
+    with file:  # which the map keeps, on its own
+        file.flush()
+        return Ragged(np.memmap(file, dtype=np.int32, mode="r", shape=(n_all,)), places)
 
 
 class EncodedRows:

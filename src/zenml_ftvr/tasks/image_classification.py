@@ -17,10 +17,43 @@ from zenml_ftvr.values import ImageClassification, Metric, metric_of, metrics_of
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    from PIL import Image
 
     from zenml_ftvr.data import Rows
 
-__all__ = ["ImageWork", "PixelRows", "pixels"]
+__all__ = ["DEEP_GREY", "ImageWork", "PixelRows", "picture", "pixels"]
+
+
+DEEP_GREY = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+"""Pillow's names of grey levels of 16 bits."""
+
+
+def picture(content: bytes, mode: Literal["L", "RGB"]) -> Image.Image:
+    """The image of a file in grey or colours of 8 bits, the way up that it was taken.
+
+    Raises `DataError` for what Pillow cannot read.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode in DEEP_GREY:  # which Pillow would cut off at 255, not scale
+                upright = _eight_bits(upright)
+            return upright.convert(mode)
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+        raise DataError(
+            f"an image of {len(content):,} bytes cannot be read ({error}). Give the bytes of a "
+            f"PNG, JPEG, BMP, GIF, TIFF or WebP file."
+        ) from error
+
+
+def _eight_bits(deep: Image.Image) -> Image.Image:
+    import numpy as np
+    from PIL import Image
+
+    levels = np.asarray(deep, dtype=np.float64).clip(0, 65_535) / 257
+    return Image.fromarray(levels.round().astype(np.uint8))
 
 
 def pixels(processor: Any, content: bytes) -> npt.NDArray[np.float32]:
@@ -29,17 +62,9 @@ def pixels(processor: Any, content: bytes) -> npt.NDArray[np.float32]:
     A processor with one mean looks at grey alone, any other at red, green and blue.
     """
     import numpy as np
-    from PIL import Image, UnidentifiedImageError
 
     grey = len(processor.image_mean) == 1
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            plain = np.asarray(image.convert("L" if grey else "RGB"))
-    except (UnidentifiedImageError, OSError, ValueError) as error:
-        raise DataError(
-            f"an image of {len(content):,} bytes cannot be read ({error}). Give the bytes of a "
-            f"PNG, JPEG, BMP, GIF, TIFF or WebP file."
-        ) from error
+    plain = np.asarray(picture(content, "L" if grey else "RGB"))
     if grey:
         plain = plain[:, :, None]
     made = processor(images=[plain], return_tensors="np", input_data_format="channels_last")

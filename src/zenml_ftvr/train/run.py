@@ -88,6 +88,8 @@ def run_plan(
             f"the plan was made for data {plan.data_fingerprint[:12]}, but this data is "
             f"{dataset.fingerprint[:12]}. Profile, calibrate and recommend again."
         )
+    if (reason := refusal(plan.kind, plan.task)) is not None:
+        raise TrainingError(reason)
     from safetensors import SafetensorError
 
     require(plan.approach, this_device())
@@ -234,10 +236,7 @@ def _train_baseline(
 
 def _row_work(plan: TrainingPlan, dataset: Dataset) -> RowWork:
     """The work of a plan whose approach puts a linear head on features of whole rows."""
-    work = work_for(plan.task, dataset)
-    if (reason := refusal(plan.kind, plan.task)) is not None:
-        raise TrainingError(reason)
-    return cast(RowWork, work)
+    return cast(RowWork, work_for(plan.task, dataset))
 
 
 def _train_head(

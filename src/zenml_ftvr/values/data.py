@@ -247,6 +247,9 @@ class DataProfile:
     """Of the training rows' numbers, where a number is to be predicted."""
     alphabet: Alphabet | None = None
     """Of the training texts; None for images, and in profiles from before it was measured."""
+    widths: Quantiles | None = None
+    """Pixels, of the training images; None for text."""
+    heights: Quantiles | None = None
 
     @property
     def has_classes(self) -> bool:

@@ -107,6 +107,7 @@ class MeasuredScore:
     kind: Kind
     scores: tuple[Score, ...]
     folds: int
+    """0 where nothing was trained, so that no row had to be held out."""
     seconds: float
 
     def score(self, metric: Metric) -> Score:
@@ -123,6 +124,10 @@ class ScreeningEvidence:
     majority_share: float | None
     """Of the commonest class; None without classes."""
     seconds: float
+    zero_shot: MeasuredScore | None = None
+    """Of giving each text the label whose name the base model finds nearest; nothing is trained."""
+    zero_shot_skipped: str | None = None
+    """Why that was not measured, where the data or the base model is the reason."""
 
     def measured_for(self, kind: Kind) -> MeasuredScore | None:
         return next((one for one in self.measured if one.kind == kind), None)

@@ -136,13 +136,13 @@ def test_only_new_texts_are_computed(
 ) -> None:
     cached_features(base, rows_of(texts[:50]), TASK, "cpu")
     asked: list[int] = []
-    of = features.Encoder.features_of
+    of = features.TextEncoder.features_of
 
     def recording(self: Any, ids: Sequence[list[int]], on_batch: Any = None) -> Any:
         asked.append(len(ids))
         return of(self, ids, on_batch)
 
-    monkeypatch.setattr(features.Encoder, "features_of", recording)
+    monkeypatch.setattr(features.TextEncoder, "features_of", recording)
     cached_features(base, rows_of(texts), TASK, "cpu")
     assert asked == [len({*texts} - {*texts[:50]})]
 

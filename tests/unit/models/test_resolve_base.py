@@ -144,7 +144,7 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 5\n
         (cut(4), "damaged, or only a pointer"),
         (write("config.json", b"{}"), "config.json in .* is not that of a text model"),
         (write("config.json", b'{"model_type": "nonesuch"}'), "nonesuch"),
-        (write("config.json", b'{"model_type": "resnet"}'), "is not that of a text model"),
+        (write("config.json", b'{"model_type": "clip"}'), "is not that of a text model"),
         (write("config.json", b'{"model_type": '), "config.json in .* is not that of a text model"),
     ],
 )

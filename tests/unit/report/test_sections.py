@@ -455,3 +455,13 @@ def test_the_limits_name_the_seed_that_was_used(
     recommendation: Recommendation, evaluation: Evaluation
 ) -> None:
     assert "One seed (7)" in sections.limits(recommendation, evaluation)[0]
+
+
+def test_what_the_labels_names_alone_are_worth_is_said_where_it_was_measured(
+    recommendation: Recommendation,
+) -> None:
+    assert "Without any training" not in sections.ranking(recommendation)
+    evidence = recommendation.evidence
+    measured = dataclasses.replace(evidence, zero_shot=evidence.measured[0])
+    shown = read_page(sections.ranking(dataclasses.replace(recommendation, evidence=measured)))
+    assert "the base model finds nearest reaches accuracy 0.842 [0.822, 0.862]" in shown.text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from zenml_ftvr.data import Rows
 from zenml_ftvr.models.baselines.stored import read_estimator, write_estimator
-from zenml_ftvr.tasks.image_classification import ImageWork
+from zenml_ftvr.tasks.image_classification import ImageWork, picture
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,9 +34,8 @@ def _grey(rows: Rows) -> npt.NDArray[np.float32]:
     place = 0
     for batch in rows.batches(256):
         for content in batch.inputs:
-            with Image.open(io.BytesIO(content)) as image:
-                small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-                levels[place] = np.asarray(small, dtype=np.float32).ravel() / 255
+            small = picture(content, "L").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+            levels[place] = np.asarray(small, dtype=np.float32).ravel() / 255
             place += 1
     return levels
 

@@ -87,8 +87,8 @@ def fit_tag_baseline(work: TagWork, rows: Rows, seed: int) -> TagBaseline:
     place = {tag: index for index, tag in enumerate(work.labels)}
     truth = [place[tag] for tags in rows.targets for tag in tags]
     one = LogisticRegression(C=C, solver="liblinear", max_iter=MAX_ITERATIONS, random_state=seed)
-    every = r"\S+"
-    counts = CountVectorizer(token_pattern=every, lowercase=False, binary=True)
+    marks = r"\S+"  # with blanks between them
+    counts = CountVectorizer(token_pattern=marks, lowercase=False, binary=True)
     pipeline = make_pipeline(counts, OneVsRestClassifier(one))
     return TagBaseline(work, pipeline.fit(_all_features(rows), truth))
 

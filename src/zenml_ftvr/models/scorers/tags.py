@@ -7,7 +7,7 @@ from pathlib import Path
 
 from zenml_ftvr.data import Rows
 from zenml_ftvr.models.folder import Manifest, allowed_code
-from zenml_ftvr.models.resolve import load_tokenizer
+from zenml_ftvr.models.processors import load_processor
 from zenml_ftvr.models.scorers.rows import BATCH_SIZE
 from zenml_ftvr.models.transformer import load_transformer
 from zenml_ftvr.tasks.token_classification import UNTAGGED, TagWork, pieces
@@ -20,7 +20,7 @@ class TagScorer:
 
     def __init__(self, folder: Path, manifest: Manifest, work: TagWork, device: str) -> None:
         self._work = work
-        self._tokenizer = load_tokenizer(folder, allowed_code(manifest))
+        self._tokenizer = load_processor(folder, work.head, allowed_code(manifest))
         self._model = load_transformer(folder, manifest, work).to(device).eval()
 
     def outputs(

@@ -1,0 +1,350 @@
+"""Every approach with every task: those that make sense work, the others say why they do not.
+
+A task more is an entry in `TASKS`: rows that can be learnt, a base model, and what to say of a row
+when nothing was learnt. What else every pair must do is one more test over `SENSIBLE`.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+from PIL import Image
+from topics import NOISE, TOPICS, VOCABULARY
+
+from zenml_ftvr.api import plan_for, recommend
+from zenml_ftvr.approaches import NEURAL_LOOP, refusal
+from zenml_ftvr.data import Dataset, dataset_from
+from zenml_ftvr.errors import BudgetError, TrainingError
+from zenml_ftvr.models import load
+from zenml_ftvr.tasks import score, work_for
+from zenml_ftvr.train import run_plan
+from zenml_ftvr.values import (
+    LOWER_IS_BETTER,
+    Approach,
+    Baseline,
+    Budget,
+    Contrastive,
+    DataSource,
+    Full,
+    Hardware,
+    Head,
+    ImageClassification,
+    Kind,
+    Lora,
+    ModelSource,
+    Partial,
+    Scratch,
+    Task,
+    TextClassification,
+    TokenClassification,
+    TrainedModel,
+)
+
+Row = dict[str, Any]
+
+APPROACHES: dict[Kind, Approach] = {
+    "baseline": Baseline(),
+    "head": Head(),
+    "contrastive": Contrastive(learning_rate=1e-3, pairs=480, batch_size=16),
+    "partial": Partial(learning_rate=1e-2, epochs=8, batch_size=16, layers=1),
+    "full": Full(learning_rate=3e-3, epochs=8, batch_size=16),
+    "lora": Lora(learning_rate=8e-3, epochs=8, batch_size=16, rank=8),
+    "scratch": Scratch(epochs=8, batch_size=16, depth=2, vocabulary_size=VOCABULARY),
+}
+"""Knobs with which each approach learns a small data set in about a second."""
+
+
+def texts_of_one_topic(rng: random.Random) -> Row:
+    topic = rng.choice(sorted(TOPICS))
+    return {"text": _text(rng, rng.sample(TOPICS[topic].split(), 3)), "label": topic}
+
+
+def texts_of_any_topics(rng: random.Random) -> Row:
+    """Each topic is there or not."""
+    topics = [topic for topic in sorted(TOPICS) if rng.random() < 0.5]
+    words = [word for topic in topics for word in rng.sample(TOPICS[topic].split(), 3)]
+    return {"text": _text(rng, words), "label": topics}
+
+
+def texts_that_count(rng: random.Random) -> Row:
+    """The number is that of words of one topic, less that of another's."""
+    first, second = rng.randint(0, 4), rng.randint(0, 4)
+    words = rng.sample(TOPICS["chess"].split(), first)
+    words += rng.sample(TOPICS["cooking"].split(), second)
+    return {"text": _text(rng, words), "label": 10.0 + first - second}
+
+
+def tagged_words(rng: random.Random) -> Row:
+    """A topic's word is a span of that topic; two of one topic in a row are one span."""
+    words, tags = [], []
+    for _ in range(rng.randint(3, 6)):
+        if rng.random() < 0.6:
+            words.append(rng.choice(NOISE.split()))
+            tags.append("O")
+            continue
+        topic = rng.choice(sorted(TOPICS))
+        span = rng.sample(TOPICS[topic].split(), rng.randint(1, 2))
+        words += [*span, "the"]  # which ends the span
+        tags += [f"B-{topic}", *[f"I-{topic}"] * (len(span) - 1), "O"]
+    return {"text": words, "label": tags}
+
+
+def striped_images(rng: random.Random) -> Row:
+    """Stripes across, upright, or none."""
+    label = rng.choice(["across", "plain", "upright"])
+    pixels = np.asarray([rng.randint(0, 60) for _ in range(64)], dtype=np.uint8).reshape(8, 8)
+    if label == "across":
+        pixels[::2] += 150
+    if label == "upright":
+        pixels[:, ::2] += 150
+    stream = io.BytesIO()
+    Image.fromarray(pixels).convert("RGB").save(stream, "PNG")
+    return {"text": stream.getvalue(), "label": label}
+
+
+def _text(rng: random.Random, words: list[str]) -> str:
+    words = [*words, *rng.sample(NOISE.split(), rng.randint(2, 5))]
+    rng.shuffle(words)
+    return " ".join(words)
+
+
+def the_commonest_class(dataset: Dataset) -> Any:
+    commonest = Counter(dataset.train.labels).most_common(1)[0][0]
+    said = np.zeros((len(dataset.test), len(dataset.labels)), dtype=np.float32)
+    said[:, dataset.labels.index(commonest)] = 1.0
+    return said
+
+
+def every_label(dataset: Dataset) -> Any:
+    return np.ones((len(dataset.test), len(dataset.labels)), dtype=np.float32)
+
+
+def the_mean(dataset: Dataset) -> Any:
+    return np.full((len(dataset.test), 1), np.mean(dataset.train.targets), dtype=np.float32)
+
+
+def the_commonest_tag(dataset: Dataset) -> Any:
+    tags = Counter(tag for row in dataset.train.targets for tag in row)
+    return [[tags.most_common(1)[0][0]] * len(row) for row in dataset.test.targets]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskCase:
+    """A task, and what can be tried of it."""
+
+    task: Task
+    row: Callable[[random.Random], Row]
+    base: str
+    """The fixture with the folder of a base model."""
+    trivial: Callable[[Dataset], Any]
+    """Outputs for the test split from which nothing was learnt."""
+    approaches: dict[Kind, Approach] = field(default_factory=dict)
+    """Those that need other knobs here."""
+    n_rows: int = 160
+
+
+TASKS: dict[str, TaskCase] = {
+    "text-single": TaskCase(
+        task=TextClassification(max_length=32),
+        row=texts_of_one_topic,
+        base="bert_folder",
+        trivial=the_commonest_class,
+    ),
+    "text-multi": TaskCase(
+        task=TextClassification(max_length=32, target="multi"),
+        row=texts_of_any_topics,
+        base="bert_folder",
+        trivial=every_label,
+        approaches={"lora": Lora(learning_rate=1e-2, epochs=16, batch_size=16, rank=8)},
+    ),
+    "text-regression": TaskCase(
+        task=TextClassification(max_length=32, target="regression"),
+        row=texts_that_count,
+        base="bert_folder",
+        trivial=the_mean,
+    ),
+    "token": TaskCase(
+        task=TokenClassification(max_length=32),
+        row=tagged_words,
+        base="bert_folder",
+        trivial=the_commonest_tag,
+        approaches={
+            "partial": Partial(learning_rate=1e-2, epochs=16, batch_size=16, layers=1),
+            "lora": Lora(learning_rate=1e-2, epochs=16, batch_size=16, rank=8),
+        },
+    ),
+    "image": TaskCase(
+        task=ImageClassification(),
+        row=striped_images,
+        base="vit_folder",
+        trivial=the_commonest_class,
+    ),
+}
+
+PAIRS = [(name, kind) for name in TASKS for kind in APPROACHES]
+SENSIBLE = [pair for pair in PAIRS if refusal(pair[1], TASKS[pair[0]].task) is None]
+REFUSED = [pair for pair in PAIRS if pair not in SENSIBLE]
+STEPPING = [pair for pair in SENSIBLE if pair[1] in NEURAL_LOOP]
+
+
+@pytest.fixture(scope="session")
+def data_of() -> Callable[[str], Dataset]:
+    """The rows of a task, split."""
+    made: dict[str, Dataset] = {}
+
+    def data(name: str) -> Dataset:
+        if name not in made:
+            case, rng = TASKS[name], random.Random(0)
+            rows = [case.row(rng) for _ in range(case.n_rows)]
+            source = DataSource(name="made", validation_fraction=0.25, test_fraction=0.25, fatal=())
+            made[name] = dataset_from(rows, source, task=case.task)
+        return made[name]
+
+    return data
+
+
+Pair = tuple[str, Kind]
+
+
+@pytest.fixture(scope="session")
+def trained_pair(
+    data_of: Callable[[str], Dataset],
+    hardware: Hardware,
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[Pair], TrainedModel]:
+    """An approach trained on a task: once, however often it is asked for."""
+    done: dict[Pair, TrainedModel] = {}
+
+    def train(pair: Pair) -> TrainedModel:
+        if pair not in done:
+            name, kind = pair
+            case = TASKS[name]
+            approach = case.approaches.get(kind, APPROACHES[kind])
+            base = ModelSource(name=str(request.getfixturevalue(case.base)))
+            plan = plan_for(data_of(name), approach, base, case.task, seed=0)
+            folder = tmp_path_factory.mktemp("pairs") / kind
+            done[pair] = run_plan(plan, data_of(name), folder, hardware)
+        return done[pair]
+
+    return train
+
+
+def ids(pair: Pair) -> str:
+    return f"{pair[0]}-{pair[1]}"
+
+
+@pytest.mark.parametrize("pair", SENSIBLE, ids=ids)
+def test_it_answers_better_than_what_learnt_nothing(
+    pair: Pair, trained_pair: Callable[[Pair], TrainedModel], data_of: Callable[[str], Dataset]
+) -> None:
+    model, dataset = trained_pair(pair), data_of(pair[0])
+    work = work_for(model.plan.task, dataset)
+    metric = model.plan.task.metric
+    assert metric is not None
+    reached = score(load(model.path).answers(dataset.test), metric)
+    trivial = score(work.answers(TASKS[pair[0]].trivial(dataset), dataset.test), metric)
+    better = trivial - reached if metric in LOWER_IS_BETTER else reached - trivial
+    assert better > 0.1, f"{metric} {reached:.3f}, trivial {trivial:.3f}"
+
+
+@pytest.mark.parametrize("pair", STEPPING, ids=ids)
+def test_the_loss_falls(pair: Pair, trained_pair: Callable[[Pair], TrainedModel]) -> None:
+    curve = trained_pair(pair).curve
+    losses = [point.value for point in curve if point.metric == "train/loss"]
+    third = len(losses) // 3
+    assert third >= 3
+    assert np.mean(losses[-third:]) < 0.95 * np.mean(losses[:third])
+
+
+@pytest.mark.parametrize("pair", SENSIBLE, ids=ids)
+def test_what_was_saved_answers_as_what_was_trained(
+    pair: Pair, trained_pair: Callable[[Pair], TrainedModel], data_of: Callable[[str], Dataset]
+) -> None:
+    model, dataset = trained_pair(pair), data_of(pair[0])
+    metric = model.plan.task.metric
+    assert metric is not None
+    seen = [point.value for point in model.curve if point.metric == f"eval/{metric}"]
+    best = min(seen) if metric in LOWER_IS_BETTER else max(seen)
+    reloaded = score(load(model.path).answers(dataset.validation), metric)
+    assert reloaded == pytest.approx(best, abs=1e-4)
+
+
+@pytest.mark.parametrize("pair", SENSIBLE, ids=ids)
+def test_the_folder_answers_alike_wherever_it_lies(
+    pair: Pair,
+    trained_pair: Callable[[Pair], TrainedModel],
+    data_of: Callable[[str], Dataset],
+    tmp_path: Path,
+) -> None:
+    model, inputs = trained_pair(pair), data_of(pair[0]).test.inputs[:8]
+    elsewhere = shutil.copytree(model.path, tmp_path / "elsewhere")
+    here, there = load(model.path).predict(inputs), load(elsewhere).predict(inputs)
+    assert here == there
+    assert len(here) == len(inputs)
+
+
+@pytest.mark.parametrize("pair", REFUSED, ids=ids)
+def test_a_pair_that_makes_no_sense_does_not_train(
+    pair: Pair,
+    data_of: Callable[[str], Dataset],
+    hardware: Hardware,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+) -> None:
+    name, kind = pair
+    base = ModelSource(name=str(request.getfixturevalue(TASKS[name].base)))
+    plan = plan_for(data_of(name), APPROACHES[kind], base, TASKS[name].task, seed=0)
+    reason = refusal(kind, TASKS[name].task)
+    with pytest.raises(TrainingError) as raised:
+        run_plan(plan, data_of(name), tmp_path / "model", hardware)
+    assert str(raised.value) == reason
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _ in REFUSED}))
+def test_a_recommendation_lists_what_makes_no_sense_with_the_reason(
+    name: str, data_of: Callable[[str], Dataset], request: pytest.FixtureRequest
+) -> None:
+    kinds = [kind for of, kind in REFUSED if of == name]
+    found = recommend(
+        data_of(name),
+        budget=Budget(hours=1.0),
+        approaches=(Baseline(), *(APPROACHES[kind] for kind in kinds)),
+        base_model=str(request.getfixturevalue(TASKS[name].base)),
+        task=TASKS[name].task,
+    )
+    assert found.choice == "baseline"
+    for kind in kinds:
+        arm = next(arm for arm in found.arms if arm.approach.kind == kind)
+        assert not arm.feasible
+        assert refusal(kind, TASKS[name].task) in " ".join(arm.reasons)
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _ in REFUSED}))
+def test_nothing_but_what_makes_no_sense_cannot_be_recommended(
+    name: str, data_of: Callable[[str], Dataset], request: pytest.FixtureRequest
+) -> None:
+    kind = next(kind for of, kind in REFUSED if of == name)
+    with pytest.raises(BudgetError, match="does not do"):
+        recommend(
+            data_of(name),
+            budget=Budget(hours=1.0),
+            approaches=(APPROACHES[kind],),
+            base_model=str(request.getfixturevalue(TASKS[name].base)),
+            task=TASKS[name].task,
+        )
+
+
+def test_the_table_has_every_approach() -> None:
+    assert set(APPROACHES) == set(get_args(Kind))
+    assert {kind for _, kind in SENSIBLE} == set(get_args(Kind))
