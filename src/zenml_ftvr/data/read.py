@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import csv
 import itertools
@@ -15,6 +14,7 @@ from operator import itemgetter
 from typing import IO, Any
 
 from zenml_ftvr.data.conll import TAGS, WORDS, sentences
+from zenml_ftvr.data.decode import Lines, decoded
 from zenml_ftvr.data.documents import pieces_of
 from zenml_ftvr.data.files import (
     ENDINGS,
@@ -47,7 +47,6 @@ BATCH_CHARACTERS = 2**23
 Python adds, some tens of megabytes."""
 PIECES_AT_A_TIME = 128  # of running text, 10,000 characters each
 PARQUET_BYTES = 2**20  # of a column that are read at a time
-TEXT_BYTES = 2**20  # of running text, or of one whose lines its bytes do not show, at a time
 LONGEST_FIELD = 2**31 - 1  # characters: csv's own default, 131,072, is shorter than real texts
 
 
@@ -148,7 +147,7 @@ def read_pieces(name: str, encoding: str, counts: list[tuple[str, int]]) -> Gene
     for file in _files_of_one_format(name):
         n_pieces = 0
         with opened(file) as stream:
-            pieces = pieces_of(_decoded(file, stream, encoding).parts())
+            pieces = pieces_of(decoded(file, stream, encoding).parts())
             while some := list(itertools.islice(pieces, PIECES_AT_A_TIME)):
                 places = range(n_pieces + 1, n_pieces + len(some) + 1)
                 n_pieces += len(some)
@@ -182,7 +181,7 @@ def column_names(name: str, encoding: str) -> list[str]:
                 case "conll":
                     return [WORDS, TAGS]
                 case "csv" | "tsv" | "jsonl":
-                    for _, record in _records(file, format_, _decoded(file, stream, encoding)):
+                    for _, record in _records(file, format_, decoded(file, stream, encoding)):
                         return list(record)
     raise _no_rows(name)
 
@@ -245,21 +244,21 @@ def _read_file(
         case "parquet":
             return _read_parquet(name, stream, columns, n_rows)
         case "txt":
-            lines = _texts(_decoded(name, stream, encoding))
+            lines = _texts(decoded(name, stream, encoding))
             texts = ((line, {"text_column": text}) for line, text in lines)
             return ((None, batch) for batch in _cut(name, columns, texts, n_rows))
         case "conll":
-            found = sentences(name, _decoded(name, stream, encoding))
+            found = sentences(name, decoded(name, stream, encoding))
             rows = (
                 (line, {"text_column": words, "label_column": tags}) for line, words, tags in found
             )
             return ((None, batch) for batch in _cut(name, columns, rows, n_rows))
         case _:
-            return _read_records(name, format_, _decoded(name, stream, encoding), columns, n_rows)
+            return _read_records(name, format_, decoded(name, stream, encoding), columns, n_rows)
 
 
 def _read_records(
-    name: str, format_: Format, lines: _LineDecoder, columns: dict[str, str], n_rows: int
+    name: str, format_: Format, lines: Lines, columns: dict[str, str], n_rows: int
 ) -> Iterator[Named]:
     records = _records(name, format_, lines)
     first = next(records, None)
@@ -302,81 +301,6 @@ def _cut(
             values, places, size = {setting: [] for setting in columns}, [], 0
     if places:
         yield batch()
-
-
-def _decoded(name: str, stream: IO[bytes], encoding: str) -> _LineDecoder:
-    try:
-        "".encode(encoding)
-    except LookupError as error:
-        raise DataError(
-            f"encoding '{encoding}' is unknown. Use utf-8, latin-1 or cp1252."
-        ) from error
-    # A byte order mark is no part of the first column's name.
-    exact = codecs.lookup(encoding).name
-    exact = "utf-8-sig" if exact == "utf-8" else exact
-    return _LineDecoder(name, stream, exact)
-
-
-class _LineDecoder:
-    """Lines of text; a byte that cannot be decoded is reported with its line."""
-
-    def __init__(self, name: str, stream: IO[bytes], encoding: str) -> None:
-        self._name, self._encoding = name, encoding
-        self._wide = encoding.startswith(("utf-16", "utf-32"))
-        self._stream = stream
-
-    def __iter__(self) -> Iterator[str]:
-        if self._wide:  # lines cannot be cut at the byte 0x0a
-            yield from _lines_of(self.parts())
-            return
-        for number, line in enumerate(self._stream, start=1):
-            try:
-                exact = self._encoding if number == 1 else self._encoding.removesuffix("-sig")
-                yield line.decode(exact)
-            except UnicodeDecodeError as error:
-                what = f"byte 0x{error.object[error.start]:02x} at position {error.start}"
-                raise self._undecodable(number, what) from error
-
-    def parts(self) -> Iterator[str]:
-        """The text, a part at a time, cut anywhere."""
-        # Unlike `bytes.decode`, it refuses utf-16 without a byte order mark.
-        decoder = codecs.getincrementaldecoder(self._encoding)()
-        line, at_start = 1, True
-        while True:
-            content = self._stream.read(TEXT_BYTES)
-            state = decoder.getstate()
-            try:
-                text = decoder.decode(content, final=not content)
-            except UnicodeError as error:
-                start = error.start if isinstance(error, UnicodeDecodeError) else 0
-                decoder.setstate(state)
-                before = decoder.decode(content[: max(0, start - len(state[0]))])
-                what = "the text"
-                if isinstance(error, UnicodeDecodeError) and not self._wide:
-                    what = f"byte 0x{error.object[start]:02x}"
-                raise self._undecodable(line + before.count("\n"), what) from error
-            yield text.removeprefix("\ufeff") if at_start else text
-            at_start = at_start and not text
-            line += text.count("\n")
-            if not content:
-                return
-
-    def _undecodable(self, line: int, what: str) -> DataError:
-        return DataError(
-            f"{self._name}, line {line}: {what} is not {self._encoding.removesuffix('-sig')}. Set "
-            f"data.encoding to the file's, perhaps latin-1 or cp1252."
-        )
-
-
-def _lines_of(parts: Iterable[str]) -> Iterator[str]:
-    """Lines with their ends, of text that comes in parts."""
-    held = ""
-    for part in parts:
-        *whole, held = (held + part).split("\n")
-        for line in whole:
-            yield f"{line}\n"
-    if held:
-        yield held
 
 
 def _texts(lines: Any) -> Iterator[tuple[int, str]]:

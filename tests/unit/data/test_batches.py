@@ -233,7 +233,7 @@ def test_only_the_rows_that_are_asked_for_are_read(tmp_path: Path) -> None:
 def test_utf16_is_read_in_parts_of_any_size(
     n_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zenml_ftvr.data.read.TEXT_BYTES", n_bytes)
+    monkeypatch.setattr("zenml_ftvr.data.decode.TEXT_BYTES", n_bytes)
     content = "text,label\nfünf \U0001f600 Ċ,a\nzwei,b\n"
     (tmp_path / "rows.csv").write_bytes(codecs.BOM_UTF16_LE + content.encode("utf-16-le"))
     found = read_columns(str(tmp_path / "rows.csv"), COLUMNS, "utf-16")
@@ -279,7 +279,7 @@ def test_running_text_is_cut_in_the_same_way_however_it_is_read(
         "y" * 20,
         "\nkurz\r\nEnde",
     ]
-    monkeypatch.setattr("zenml_ftvr.data.read.TEXT_BYTES", n_bytes)
+    monkeypatch.setattr("zenml_ftvr.data.decode.TEXT_BYTES", n_bytes)
     assert pieces() == at_once
 
 
