@@ -259,6 +259,11 @@ def _found_by(checks: DataChecks) -> list[str]:
             "see whether each is one text.",
         ),
         (
+            len(checks.unseen_tags),
+            f"Tags of test words that no training word has ({', '.join(checks.unseen_tags)})",
+            "no model can say them. Add rows with them, or rename them.",
+        ),
+        (
             checks.n_misencoded,
             "Rows with what a wrong encoding leaves, such as '\u00c3\u00a9' for '\u00e9'",
             "set data.encoding to the file's.",

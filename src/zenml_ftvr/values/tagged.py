@@ -25,6 +25,8 @@ class KnownKind:
     union: Any
     called: str
     """What a member is, within an error: "approach", "task"."""
+    default: str | None = None
+    """The kind of a mapping that names none; None: it has to name one."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         from pydantic_core import core_schema
@@ -34,6 +36,8 @@ class KnownKind:
         def check(value: Any) -> Any:
             if isinstance(value, str):
                 value = {"kind": value}
+            if isinstance(value, dict) and "kind" not in value and self.default is not None:
+                value = {"kind": self.default, **value}
             if isinstance(value, dict) and value.get("kind") not in known:
                 kind = str(value.get("kind"))
                 raise ConfigurationError(

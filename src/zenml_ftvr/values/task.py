@@ -183,7 +183,7 @@ if TYPE_CHECKING:
     )
 else:
     _TASKS = TextClassification | TokenClassification | CausalLM | Seq2Seq | ImageClassification
-    Task = Annotated[_TASKS, Tagged(), KnownKind(_TASKS, "task")]
+    Task = Annotated[_TASKS, Tagged(), KnownKind(_TASKS, "task", "text-classification")]
 
 
 def metric_of(task: Task) -> Metric:
