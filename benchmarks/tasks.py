@@ -171,22 +171,29 @@ def main() -> None:
     parser.add_argument("what", nargs="+", choices=["tags", "digits", "text"])
     parser.add_argument("--train", type=Path, help="a file of `label text` lines")
     parser.add_argument("--test", type=Path, help="a file of rows to test on")
+    parser.add_argument("--kind", action="append", help="approaches; all by default")
     parser.add_argument("--minutes", type=float, help="end each training after so many")
     arguments = parser.parse_args()
     path = RESULTS / "tasks.jsonl"
+
+    def chosen(approaches: tuple[Approach, ...]) -> list[Approach]:
+        wanted = arguments.kind
+        return [approach for approach in approaches if not wanted or approach.kind in wanted]
+
     for what in arguments.what:
         if what == "tags":
             append_missing(
-                path, runs("tagged sentences", *sentences(), WITHOUT_BASE, arguments.minutes)
+                path,
+                runs("tagged sentences", *sentences(), chosen(WITHOUT_BASE), arguments.minutes),
             )
         elif what == "digits":
-            append_missing(path, runs("digits", *digits(), WITHOUT_BASE, arguments.minutes))
+            append_missing(path, runs("digits", *digits(), chosen(WITHOUT_BASE), arguments.minutes))
         elif arguments.train is None:
             parser.error("text needs --train")
         else:
             names = TREC_NAMES if arguments.train.name.startswith("TREC") else ()
             dataset, task = texts(arguments.train, arguments.test, names)
-            found = runs(arguments.train.name, dataset, task, WITH_BASE, arguments.minutes)
+            found = runs(arguments.train.name, dataset, task, chosen(WITH_BASE), arguments.minutes)
             append_missing(path, found)
 
 
