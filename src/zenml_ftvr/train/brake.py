@@ -7,7 +7,6 @@ and set aside.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from typing import Literal
@@ -58,7 +57,7 @@ class Brake:
     """Says after each step whether to go on. `started` is the reading from which the limit counts.
 
     `limit` is in seconds, None for none. `eval_rows_per_step` is how many times a step's rows an
-    evaluation reads.
+    evaluation reads; there is one every `eval_every_steps`, None for none.
     """
 
     def __init__(
@@ -67,12 +66,14 @@ class Brake:
         started: float,
         *,
         eval_rows_per_step: float = 0.0,
+        eval_every_steps: int | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
         self.clock = clock
         self.started = started
         self._limit = limit
         self._eval_rows_per_step = eval_rows_per_step
+        self._eval_every_steps = eval_every_steps
         self._evaluation: float | None = None
         self._save = 0.0
         self._step = 0.0
@@ -120,14 +121,24 @@ class Brake:
         left = self._limit - self.gone - self.reserve
         if schedule.cool_from is not None:
             over = step >= schedule.cool_from + schedule.cool_steps
-            return "stop" if over or left <= 0 else "go on"
+            return "stop" if over or left < self._takes(step, 0) else "go on"
         wanted = min(schedule.max_steps - step, max(1, round(COOL_DOWN_SHARE * step)))
-        if left > (wanted + 1) * self._step:
+        if left > self._takes(step, wanted + 1):
             return "go on"
-        fits = math.floor(left / self._step) if self._step > 0 else 0
-        if step + fits >= schedule.max_steps:
-            return "go on"  # all that is left fits
-        if fits < 1:
+        fits = [n for n in range(1, wanted + 1) if self._takes(step, n) <= left]
+        if not fits:
             return "stop"
-        schedule.cool_down(step, min(wanted, fits))
+        if step + fits[-1] < schedule.max_steps:  # else all that is left fits
+            schedule.cool_down(step, fits[-1])
         return "go on"
+
+    def _takes(self, step: int, n_steps: int) -> float:
+        """Seconds of the next `n_steps`, and of the plan's evaluations from this step on to then.
+
+        The last evaluation is set aside already, wherever it comes.
+        """
+        looks = 0
+        if self._eval_every_steps is not None:
+            looks = (step + n_steps) // self._eval_every_steps
+            looks -= (step - 1) // self._eval_every_steps
+        return n_steps * self._step + looks * self.reserve

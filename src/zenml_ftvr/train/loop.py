@@ -334,8 +334,13 @@ def run_loop(
     `work_folder`, and raises `Interrupted` once it has saved after SIGTERM. `part_rows` divides the
     batch into parts that are computed one after another.
     """
-    evaluated = len(prepared.validation) / plan.batch_size
-    brake = Brake(plan.wall_seconds, started, eval_rows_per_step=evaluated, clock=clock)
+    brake = Brake(
+        plan.wall_seconds,
+        started,
+        eval_rows_per_step=len(prepared.validation) / plan.batch_size,
+        eval_every_steps=plan.eval_every_steps,
+        clock=clock,
+    )
     stepping = Stepping(brake=brake, part_rows=part_rows or plan.batch_size)
     seen = stepping.seen
     checkpoint = None if attempt is None else last_whole(work_folder)

@@ -201,5 +201,6 @@ def _unwritten(plan: TrainingPlan, folder: Path, model: Any, error: BaseExceptio
     return TrainingError(
         f"'{plan.kind}' could not write or read its files: a checkpoint takes about "
         f"{needed:,.1f} MiB, {free:,.1f} MiB are free in {folder.parent} ({error}). Free disk "
-        f"space, or set ZENML_FTVR_CACHE to a folder on another disk; the last whole checkpoint was kept."
+        f"space, or set ZENML_FTVR_CACHE to a folder on another disk; the last whole checkpoint "
+        f"was kept."
     )
