@@ -280,15 +280,14 @@ def observer(
     return Observer()
 
 
-def keeper(attempt: Attempt, told: StopSignal, brake: Brake) -> Any:
-    """A callback that shows signs of life, and saves where the clock or a signal says so."""
+def keeper(told: StopSignal, brake: Brake) -> Any:
+    """A callback that saves where the clock or a signal says so."""
     from transformers import TrainerCallback
 
     class Keeper(TrainerCallback):
         saved_at = brake.clock()
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
-            attempt.alive()
             wait = max(SAVE_EVERY_SECONDS, brake.save_seconds / SAVE_SHARE)
             if told.came or brake.clock() - self.saved_at > wait:
                 control.should_save = True
@@ -348,7 +347,7 @@ def run_loop(
     with stop_signal() if attempt is not None else nullcontext(StopSignal()) as told:
         callbacks = [observer(plan, seen, log, progress, started, brake=brake)]
         if attempt is not None:
-            callbacks.append(keeper(attempt, told, brake))
+            callbacks.append(keeper(told, brake))
         if checkpoint is not None:
             callbacks.append(restorer(checkpoint))
         trainer = trainer_for(plan, prepared, work_folder, callbacks, stepping=stepping)

@@ -40,7 +40,7 @@ from zenml_ftvr.train.loop import (
 from zenml_ftvr.train.pairs import make_pairs
 from zenml_ftvr.train.progress import Progress, silent
 from zenml_ftvr.train.solved import choose_strength, fit_head
-from zenml_ftvr.train.stepped import Surroundings, train_in_steps
+from zenml_ftvr.train.stepped import Surroundings, said_of_earlier, train_in_steps
 from zenml_ftvr.values import (
     CurvePoint,
     Hardware,
@@ -109,7 +109,7 @@ def run_plan(
                 work=work,
                 hardware=hardware,
                 log=log,
-                progress=progress,
+                progress=progress if attempt is None else _with_signs_of_life(progress, attempt),
                 started=started - sum(failed),
             )
             with peak_memory() as peak:
@@ -125,6 +125,16 @@ def run_plan(
     except (RuntimeError, MemoryError, OSError, SafetensorError) as error:
         raise _explained(plan, error) from error
     return dataclasses.replace(model, n_bytes=n_bytes)
+
+
+def _with_signs_of_life(progress: Progress, attempt: Attempt) -> Progress:
+    """Whatever shows progress also shows that the attempt lives."""
+
+    def tell(what: str, done: int, total: int, note: str = "") -> None:
+        attempt.alive()
+        progress(what, done, total, note)
+
+    return tell
 
 
 def _base_of(plan: TrainingPlan) -> ResolvedModel | None:
@@ -185,14 +195,14 @@ def _train(
     attempt: Attempt | None,
 ) -> _Outcome:
     if attempt is not None and plan.kind != "contrastive":
-        done = train_in_steps(plan, dataset, base, around, attempt)
+        steps = train_in_steps(plan, dataset, base, around, attempt)
         return _Outcome(
-            loop=done.loop,
-            n_params=done.n_params,
-            n_trainable=done.n_trainable,
-            notes=done.notes,
-            retried_as=None if done.plan.seed == plan.seed else done.plan,
-            collapsed_seconds=done.collapsed_seconds,
+            loop=steps.loop,
+            n_params=steps.n_params,
+            n_trainable=steps.n_trainable,
+            notes=steps.notes,
+            retried_as=None if steps.plan.seed == plan.seed else steps.plan,
+            collapsed_seconds=steps.collapsed_seconds,
         )
     work, hardware, log = around.work, around.hardware, around.log
     progress, started = around.progress, around.started
@@ -208,7 +218,9 @@ def _train(
         case "contrastive":
             if base is None:
                 raise TrainingError("approach 'contrastive' needs a base model; name one.")
-            return _train_contrastive(plan, dataset, base, work, hardware, log, progress, started)
+            notes = () if attempt is None else said_of_earlier(plan, attempt)
+            done = _train_contrastive(plan, dataset, base, work, hardware, log, progress, started)
+            return dataclasses.replace(done, notes=notes)
         case "partial" | "full" | "lora" | "scratch":
             raise TrainingError(
                 f"the plan of '{plan.kind}' has max_steps {plan.max_steps}; it takes at least one."

@@ -29,7 +29,7 @@ from zenml_ftvr.values import Hardware, TrainingPlan
 if TYPE_CHECKING:
     from zenml_ftvr.data import Dataset
 
-__all__ = ["Stepped", "Surroundings", "train_in_steps"]
+__all__ = ["Stepped", "Surroundings", "said_of_earlier", "train_in_steps"]
 
 ANOTHER_SEED = 10_007
 """Added to the seed of a run that collapsed: a prime far from the seeds that plans count up."""
@@ -76,7 +76,7 @@ def train_in_steps(
     leaves the time. Raises `BudgetError` where earlier attempts used up the limit and saved
     nothing.
     """
-    notes = _said_of_earlier(plan, attempt)
+    notes = said_of_earlier(plan, attempt)
     collapsed = attempt.journal.lines("collapsed")
     if collapsed:
         return _with_another_seed(plan, dataset, base, around, attempt, collapsed[-1], notes)
@@ -95,7 +95,8 @@ def train_in_steps(
     return _with_another_seed(plan, dataset, base, around, attempt, fact, notes)
 
 
-def _said_of_earlier(plan: TrainingPlan, attempt: Attempt) -> tuple[str, ...]:
+def said_of_earlier(plan: TrainingPlan, attempt: Attempt) -> tuple[str, ...]:
+    """What is to be said of attempts that failed; `BudgetError` where they left nothing to do."""
     failed = attempt.failed_seconds
     if not failed:
         return ()
@@ -234,10 +235,8 @@ def _try(
     def pretrain(built: Trainable) -> None:
         watch = Watch(log=around.log, progress=around.progress, started=around.started)
         kept = folder / "pretraining"
-        attempt.alive()
         if (done := pretrained_body(built, plan, dataset, base, kept, watch)) is not None:
             pretrained.append(done)
-        attempt.alive()
 
     prepared = prepare(plan, dataset, base, pretrain=pretrain)
     trainable = prepared.trainable
@@ -247,7 +246,6 @@ def _try(
     if base is not None and trainable.n_frozen:
         states = states_folder(base, trainable.n_frozen, device)
     with without_frozen_part(prepared, states, device, progress) as light:
-        attempt.alive()
         try:
             loop = run_loop(
                 plan,
