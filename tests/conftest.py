@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,6 +56,8 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         os.environ[name] = str(folder)
     yield
+    # A run that a test broke off would go on in the next one.
+    shutil.rmtree(root / "cache" / "runs", ignore_errors=True)
     for name, value in before.items():
         if value is None:
             os.environ.pop(name, None)

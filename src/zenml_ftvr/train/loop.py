@@ -6,7 +6,8 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -20,10 +21,16 @@ from zenml_ftvr.models import (
     this_device,
     training_precision,
 )
-from zenml_ftvr.tasks import CausalWork, Work, score, work_for
+from zenml_ftvr.tasks import CausalWork, ClassAnswers, Work, score, work_for
+from zenml_ftvr.train.attempts import Attempt
+from zenml_ftvr.train.brake import Brake, Clock, Schedule
+from zenml_ftvr.train.checkpoints import drop_after, last_whole, step_of
+from zenml_ftvr.train.faults import Interrupted, StopSignal, stop_signal
 from zenml_ftvr.train.optimizers import optimizer_for
+from zenml_ftvr.train.order import RowOrder, Sampling
 from zenml_ftvr.train.progress import Progress
 from zenml_ftvr.train.settle import make_ready
+from zenml_ftvr.train.trainer import Observations, Stepping, trainer_class
 from zenml_ftvr.values import (
     LOWER_IS_BETTER,
     CausalLM,
@@ -50,6 +57,9 @@ __all__ = [
 
 LOGGED_POINTS = 60  # of the loss curve: a point every few pixels of the report's chart
 EVAL_BATCH_SIZE = 32  # no gradients are kept
+SAVE_EVERY_SECONDS = 300.0  # where evaluations are rarer: what is lost at most. A judgement
+SAVE_SHARE = 0.05  # of the time, for such saves at most. A judgement
+ONLY_CLASS = "only_class"  # of what is noted of an evaluation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +82,10 @@ class LoopResult:
     steps_done: int
     stopped_by: Literal["finished", "budget"]
     curve: tuple[CurvePoint, ...]
+    only_class: int | None = None
+    """The class that every validation row is given, where the truth has several."""
+    went_on_from: int = 0
+    """The step of the checkpoint that this loop began with; 0 for none."""
 
 
 def _as_built(trainable: Trainable) -> None:
@@ -115,9 +129,9 @@ def prepare(
     )
 
 
-def _sampling(rows: Any) -> Literal["group_by_length", "random"]:
+def _sampling(rows: Any) -> Sampling:
     """Rows of like length share a batch, where lengths differ: less is padded."""
-    return "group_by_length" if len(set(rows.lengths)) > 1 else "random"
+    return "grouped" if len(set(rows.lengths)) > 1 else "random"
 
 
 def trainer_for(
@@ -128,36 +142,39 @@ def trainer_for(
     *,
     sampling: Literal["sequential"] | None = None,
     evaluates: bool = True,
+    stepping: Stepping | None = None,
 ) -> Any:
     """A transformers Trainer that takes `plan.max_steps` steps.
 
-    With `evaluates` it keeps the checkpoint with the best validation metric and ends with it.
+    With `evaluates` it keeps, in `work_folder`, the checkpoint with the best validation metric and
+    the last one, and ends with the best.
     """
-    from transformers import Trainer, TrainingArguments
+    from transformers import TrainingArguments
 
     work = prepared.work
     device = this_device()
     precision = training_precision(plan.approach, device)
+    stepping = stepping or Stepping(brake=Brake(None, time.monotonic()), part_rows=plan.batch_size)
+    rows_at_once = EVAL_BATCH_SIZE
+    if stepping.part_rows < plan.batch_size:  # memory is short
+        rows_at_once = min(rows_at_once, stepping.part_rows)
     arguments = TrainingArguments(
         output_dir=str(work_folder),
         max_steps=plan.max_steps,
-        per_device_train_batch_size=plan.batch_size,
-        per_device_eval_batch_size=_eval_batch_size(plan, work),
+        per_device_train_batch_size=stepping.part_rows,
+        gradient_accumulation_steps=plan.batch_size // stepping.part_rows,
+        per_device_eval_batch_size=min(rows_at_once, _eval_batch_size(plan, work)),
         learning_rate=plan.learning_rate or 0.0,
-        lr_scheduler_type="linear",
-        warmup_steps=plan.warmup_steps,
         weight_decay=plan.weight_decay,
         eval_strategy="steps" if evaluates else "no",
         eval_steps=plan.eval_every_steps,
-        save_strategy="best" if evaluates else "no",
-        save_only_model=True,
-        save_total_limit=1,
+        save_strategy="steps" if evaluates else "no",
+        save_steps=plan.eval_every_steps,
         load_best_model_at_end=evaluates,
         metric_for_best_model=f"eval_{work.selects_by}",
         greater_is_better=work.selects_by not in ("loss", *LOWER_IS_BETTER),
         logging_steps=max(1, plan.max_steps // LOGGED_POINTS),
         logging_nan_inf_filter=False,  # it would hide a diverged loss
-        train_sampling_strategy=sampling or _sampling(prepared.train),
         seed=plan.seed,
         data_seed=plan.seed,
         label_names=["labels"],
@@ -173,9 +190,20 @@ def trainer_for(
     def compute_metrics(seen: Any) -> dict[str, float]:
         rows = getattr(trainer.eval_dataset, "rows", trainer.eval_dataset)  # without kept states
         answers = work.answers_in_training(seen.predictions, seen.label_ids, rows)
-        return {metric: score(answers, metric) for metric in work.in_training}
+        scores: dict[str, float] = {one: score(answers, one) for one in work.in_training}
+        return {**scores, ONLY_CLASS: only_class(answers)}
 
-    trainer = Trainer(
+    def step() -> int:
+        return int(trainer.state.global_step)
+
+    sampled = RowOrder(
+        prepared.train.lengths,
+        plan.batch_size,
+        plan.seed,
+        sampling or _sampling(prepared.train),
+        step,
+    )
+    trainer = trainer_class(plan, sampled, stepping)(
         model=prepared.trainable.model,
         args=arguments,
         train_dataset=prepared.train,
@@ -201,13 +229,13 @@ def _eval_batch_size(plan: TrainingPlan, work: Work) -> int:
     return EVAL_BATCH_SIZE
 
 
-@dataclass(slots=True)
-class Observations:
-    """What the callback of one loop saw."""
-
-    points: list[CurvePoint] = field(default_factory=list)
-    stopped_by: Literal["finished", "budget"] = "finished"
-    last_loss: float = math.nan
+def only_class(answers: Any) -> float:
+    """The class that every row is given though the truth has several; -1 where there is none."""
+    if not isinstance(answers, ClassAnswers):
+        return -1.0
+    given = set(answers.predicted.tolist())
+    collapsed = len(given) == 1 and len(set(answers.truth.tolist())) > 1
+    return float(given.pop()) if collapsed else -1.0
 
 
 NAMES = {
@@ -226,20 +254,27 @@ def observer(
     log: Callable[[dict[str, float], int], None],
     progress: Progress,
     started: float,
+    *,
+    brake: Brake | None = None,
 ) -> Any:
     """A callback that records, shows progress, stops for the clock, and ends on a lost loss."""
     from transformers import TrainerCallback
 
+    watched = brake or Brake(plan.wall_seconds, started)
+    planned = Schedule(plan.warmup_steps, plan.max_steps)
+
     class Observer(TrainerCallback):
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            progress(f"training {plan.kind}", 0, plan.max_steps)
+            progress(f"training {plan.kind}", state.global_step, plan.max_steps)
+            watched.step_begins()
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-            seconds = time.monotonic() - started
             metrics = {NAMES[name]: float(logs[name]) for name in NAMES if name in (logs or {})}
             for name, value in metrics.items():
                 seen.points.append(
-                    CurvePoint(step=state.global_step, metric=name, value=value, seconds=seconds)
+                    CurvePoint(
+                        step=state.global_step, metric=name, value=value, seconds=watched.gone
+                    )
                 )
             if metrics:
                 log(metrics, state.global_step)
@@ -252,22 +287,62 @@ def observer(
                         f"{plan.learning_rate:g})."
                     )
 
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+        def on_step_end(
+            self, args: Any, state: Any, control: Any, lr_scheduler: Any = None, **_: Any
+        ) -> Any:
             progress(
                 f"training {plan.kind}",
                 state.global_step,
                 plan.max_steps,
                 f"loss {seen.last_loss:.3f}",
             )
-            gone = time.monotonic() - started
-            limit = plan.wall_seconds
-            if limit is not None and gone > limit and state.global_step < plan.max_steps:
+            watched.step_ends()
+            # Another trainer's schedule cannot be bent; it is stopped as late all the same.
+            laid_out = getattr(lr_scheduler, "lr_lambdas", [planned])[0]
+            schedule = laid_out if isinstance(laid_out, Schedule) else planned
+            if watched.after(state.global_step, schedule) == "stop":
                 seen.stopped_by = "budget"
                 control.should_evaluate = args.eval_strategy != "no"
+                control.should_save = args.save_strategy != "no"
                 control.should_training_stop = True
+            watched.step_begins()
             return control
 
     return Observer()
+
+
+def keeper(told: StopSignal, brake: Brake) -> Any:
+    """A callback that saves where the clock or a signal says so."""
+    from transformers import TrainerCallback
+
+    class Keeper(TrainerCallback):
+        saved_at = brake.clock()
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+            wait = max(SAVE_EVERY_SECONDS, brake.save_seconds / SAVE_SHARE)
+            if told.came or brake.clock() - self.saved_at > wait:
+                control.should_save = True
+            if told.came:
+                control.should_training_stop = True
+            return control
+
+        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self.saved_at = brake.clock()
+
+    return Keeper()
+
+
+def restorer(checkpoint: Path) -> Any:
+    """A callback that brings back what transformers leaves out of a checkpoint."""
+    from transformers import TrainerCallback
+
+    class Restorer(TrainerCallback):
+        trainer: Any = None
+
+        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self.trainer.restore_loop(checkpoint)
+
+    return Restorer()
 
 
 def run_loop(
@@ -277,23 +352,59 @@ def run_loop(
     log: Callable[[dict[str, float], int], None],
     progress: Progress,
     started: float,
+    *,
+    attempt: Attempt | None = None,
+    part_rows: int | None = None,
+    clock: Clock = time.monotonic,
 ) -> LoopResult:
     """Take the plan's steps; the model in `prepared` ends with its best validation weights.
 
-    `log(metrics, step)` gets every reading. `started` is the `time.monotonic()` from which the
-    plan's wall-clock limit counts.
+    `log(metrics, step)` gets every reading. `started` is the reading of `clock` from which the
+    plan's wall-clock limit counts. With an `attempt` it goes on from the last whole checkpoint in
+    `work_folder`, and raises `Interrupted` once it has saved after SIGTERM. `part_rows` divides the
+    batch into parts that are computed one after another.
     """
-    seen = Observations()
-    trainer = trainer_for(
-        plan,
-        prepared,
-        work_folder,
-        [observer(plan, seen, log, progress, started)],
+    brake = Brake(
+        plan.wall_seconds,
+        started,
+        eval_rows_per_step=len(prepared.validation) / plan.batch_size,
+        eval_every_steps=plan.eval_every_steps,
+        clock=clock,
     )
-    with quiet():
-        trainer.train()
+    stepping = Stepping(brake=brake, part_rows=part_rows or plan.batch_size)
+    seen = stepping.seen
+    checkpoint = None if attempt is None else last_whole(work_folder)
+    drop_after(work_folder, 0 if checkpoint is None else step_of(checkpoint))
+    with stop_signal() if attempt is not None else nullcontext(StopSignal()) as told:
+        callbacks = [observer(plan, seen, log, progress, started, brake=brake)]
+        if attempt is not None:
+            callbacks.append(keeper(told, brake))
+        if checkpoint is not None:
+            callbacks.append(restorer(checkpoint))
+        trainer = trainer_for(plan, prepared, work_folder, callbacks, stepping=stepping)
+        if checkpoint is not None:
+            callbacks[-1].trainer = trainer
+        with quiet():
+            trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    state = trainer.state
+    if told.came and state.global_step < plan.max_steps and seen.stopped_by == "finished":
+        raise Interrupted(
+            f"'{plan.kind}' was told to stop (SIGTERM) and saved after step {state.global_step} of "
+            f"{plan.max_steps}, in {work_folder}. Run the same plan again to go on from there."
+        )
     return LoopResult(
-        steps_done=trainer.state.global_step,
+        steps_done=state.global_step,
         stopped_by=seen.stopped_by,
         curve=tuple(seen.points),
+        only_class=_only_class_of(state),
+        went_on_from=0 if checkpoint is None else step_of(checkpoint),
     )
+
+
+def _only_class_of(state: Any) -> int | None:
+    """What the best checkpoint answered to every validation row, where that was one class."""
+    for line in state.log_history:
+        if line["step"] == state.best_global_step and f"eval_{ONLY_CLASS}" in line:
+            found = int(line[f"eval_{ONLY_CLASS}"])
+            return None if found < 0 else found
+    return None

@@ -7,6 +7,8 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -15,7 +17,6 @@ from zenml_ftvr.errors import DataError, FtvrError, TrainingError
 from zenml_ftvr.hardware import PeakMemory, installed_versions, peak_memory
 from zenml_ftvr.models import (
     ResolvedModel,
-    Trainable,
     cached_features,
     fit_baseline,
     folder_bytes,
@@ -24,25 +25,22 @@ from zenml_ftvr.models import (
     resolve,
     save_baseline,
     save_head,
-    save_trainable,
     this_device,
 )
 from zenml_ftvr.report import model_card
 from zenml_ftvr.tasks import Outputs, RowWork, Work, score, work_for
+from zenml_ftvr.train.attempts import Attempt, attempt_at
 from zenml_ftvr.train.contrastive import train_on_pairs
-from zenml_ftvr.train.frozen import states_folder, without_frozen_part
 from zenml_ftvr.train.loop import (
     LOGGED_POINTS,
     LoopResult,
     Observations,
     observer,
-    prepare,
-    run_loop,
 )
 from zenml_ftvr.train.pairs import make_pairs
-from zenml_ftvr.train.pretrain import Pretrained, Watch, pretrained_body
 from zenml_ftvr.train.progress import Progress, silent
 from zenml_ftvr.train.solved import choose_strength, fit_head
+from zenml_ftvr.train.stepped import Surroundings, said_of_earlier, train_in_steps
 from zenml_ftvr.values import (
     CurvePoint,
     Hardware,
@@ -77,11 +75,14 @@ def run_plan(
     *,
     log: Log = no_log,
     progress: Progress = silent,
+    runs: Path | None = None,
 ) -> TrainedModel:
     """Train what `plan` says on the training split, and save it into `folder`.
 
-    The folder appears whole or not at all. Raises `TrainingError` where the data is not the plan's,
-    and whatever of ours the approach raises.
+    The folder appears whole or not at all. What is trained in steps leaves checkpoints below `runs`
+    (in the cache folder unless given) while it lasts; the same plan goes on from there after
+    whatever ended it, and its limit and ledger count the time that was lost. Raises
+    `TrainingError` where the data is not the plan's, and whatever of ours the approach raises.
     """
     if dataset.fingerprint != plan.data_fingerprint:
         raise DataError(
@@ -97,11 +98,26 @@ def run_plan(
     base = _base_of(plan)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".ftvr-", dir=folder.parent) as scratch_space:
-            work = Path(scratch_space)
+        with ExitStack() as stack:
+            # What is solved takes no steps, and is done again sooner than it would be saved.
+            attempt = (
+                stack.enter_context(attempt_at(plan, runs, started)) if plan.max_steps else None
+            )
+            work = Path(
+                stack.enter_context(tempfile.TemporaryDirectory(prefix=".ftvr-", dir=folder.parent))
+            )
+            failed = () if attempt is None else attempt.failed_seconds
+            around = Surroundings(
+                work=work,
+                hardware=hardware,
+                log=log,
+                progress=progress if attempt is None else _with_signs_of_life(progress, attempt),
+                started=started - sum(failed),
+            )
             with peak_memory() as peak:
-                outcome = _train(plan, dataset, base, work, hardware, log, progress, started)
-            model = _trained(plan, folder, hardware, outcome, time.monotonic() - started, peak)
+                outcome = _train(plan, dataset, base, around, attempt)
+            spent = _Spent(seconds=time.monotonic() - started, failed=failed, peak=peak)
+            model = _trained(plan, folder, hardware, outcome, spent)
             card = model_card(model, installed_versions())
             (work / "model" / CARD_FILE).write_text(card, encoding="utf-8")
             n_bytes = folder_bytes(work / "model")
@@ -111,6 +127,16 @@ def run_plan(
     except (RuntimeError, MemoryError, OSError, SafetensorError) as error:
         raise _explained(plan, error) from error
     return dataclasses.replace(model, n_bytes=n_bytes)
+
+
+def _with_signs_of_life(progress: Progress, attempt: Attempt) -> Progress:
+    """Whatever shows progress also shows that the attempt lives."""
+
+    def tell(what: str, done: int, total: int, note: str = "") -> None:
+        attempt.alive()
+        progress(what, done, total, note)
+
+    return tell
 
 
 def _base_of(plan: TrainingPlan) -> ResolvedModel | None:
@@ -141,28 +167,47 @@ def _explained(plan: TrainingPlan, error: BaseException) -> FtvrError:
     return TrainingError(f"training '{plan.kind}' failed: {text:.500}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Outcome:
     """What one approach's training leaves for the record."""
 
-    def __init__(
-        self, loop: LoopResult, n_params: int, n_trainable: int, notes: tuple[str, ...] = ()
-    ) -> None:
-        self.loop = loop
-        self.notes = notes
-        self.n_params = n_params
-        self.n_trainable = n_trainable
+    loop: LoopResult
+    n_params: int
+    n_trainable: int
+    notes: tuple[str, ...] = ()
+    retried_as: TrainingPlan | None = None
+    """The plan that was trained in the end, where the first seed's run collapsed."""
+    collapsed_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Spent:
+    """Seconds of this attempt and of those that failed before it, and memory."""
+
+    seconds: float
+    failed: tuple[float, ...]
+    peak: PeakMemory
 
 
 def _train(
     plan: TrainingPlan,
     dataset: Dataset,
     base: ResolvedModel | None,
-    work: Path,
-    hardware: Hardware,
-    log: Log,
-    progress: Progress,
-    started: float,
+    around: Surroundings,
+    attempt: Attempt | None,
 ) -> _Outcome:
+    if attempt is not None and plan.kind != "contrastive":
+        steps = train_in_steps(plan, dataset, base, around, attempt)
+        return _Outcome(
+            loop=steps.loop,
+            n_params=steps.n_params,
+            n_trainable=steps.n_trainable,
+            notes=steps.notes,
+            retried_as=None if steps.plan.seed == plan.seed else steps.plan,
+            collapsed_seconds=steps.collapsed_seconds,
+        )
+    work, hardware, log = around.work, around.hardware, around.log
+    progress, started = around.progress, around.started
     match plan.kind:
         case "baseline":
             return _train_baseline(plan, dataset, work / "model", log, progress, started)
@@ -175,29 +220,13 @@ def _train(
         case "contrastive":
             if base is None:
                 raise TrainingError("approach 'contrastive' needs a base model; name one.")
-            return _train_contrastive(plan, dataset, base, work, hardware, log, progress, started)
+            notes = () if attempt is None else said_of_earlier(plan, attempt)
+            done = _train_contrastive(plan, dataset, base, work, hardware, log, progress, started)
+            return dataclasses.replace(done, notes=notes)
         case "partial" | "full" | "lora" | "scratch":
-            pretrained: list[Pretrained] = []
-
-            def pretrain(built: Trainable) -> None:
-                watch = Watch(log=log, progress=progress, started=started)
-                folder = work / "pretraining"
-                if (done := pretrained_body(built, plan, dataset, base, folder, watch)) is not None:
-                    pretrained.append(done)
-
-            prepared = prepare(plan, dataset, base, pretrain=pretrain)
-            trainable = prepared.trainable
-            n_params, n_trainable = trainable.n_params, trainable.n_trainable
-            states = work / "states"
-            if base is not None and trainable.n_frozen:
-                states = states_folder(base, trainable.n_frozen, hardware.device)
-            with without_frozen_part(prepared, states, hardware.device, progress) as light:
-                loop = run_loop(plan, light, work / "checkpoints", log, progress, started)
-            save_trainable(trainable, base, plan, prepared.work, work / "model")
-            curve = tuple(point for done in pretrained for point in done.curve)
-            loop = dataclasses.replace(loop, curve=(*curve, *loop.curve))
-            notes = tuple(said for done in pretrained for said in done.statements)
-            return _Outcome(loop, n_params, n_trainable, notes)
+            raise TrainingError(
+                f"the plan of '{plan.kind}' has max_steps {plan.max_steps}; it takes at least one."
+            )
 
 
 def _solved_curve(
@@ -231,7 +260,7 @@ def _train_baseline(
     progress("training baseline", 1, 1)
     outputs = baseline.outputs(dataset.validation)
     loop = _solved_curve(work, dataset, outputs, log, started)
-    return _Outcome(loop, baseline.n_params, baseline.n_params)
+    return _Outcome(loop=loop, n_params=baseline.n_params, n_trainable=baseline.n_params)
 
 
 def _row_work(plan: TrainingPlan, dataset: Dataset) -> RowWork:
@@ -268,7 +297,11 @@ def _train_head(
     outputs = head.logits(features(dataset.validation, "validation"))
     n_trainable = int(head.weight.size + head.bias.size)
     n_params = sum(parameter.numel() for parameter in encoder.model.parameters()) + n_trainable
-    return _Outcome(_solved_curve(work, dataset, outputs, log, started), n_params, n_trainable)
+    return _Outcome(
+        loop=_solved_curve(work, dataset, outputs, log, started),
+        n_params=n_params,
+        n_trainable=n_trainable,
+    )
 
 
 def _train_contrastive(
@@ -319,7 +352,7 @@ def _train_contrastive(
     )
     n_params = sum(parameter.numel() for parameter in encoder.model.parameters())
     n_params += int(head.weight.size + head.bias.size)
-    return _Outcome(loop, n_params, n_params)
+    return _Outcome(loop=loop, n_params=n_params, n_trainable=n_params)
 
 
 def _trained(
@@ -327,24 +360,30 @@ def _trained(
     folder: Path,
     hardware: Hardware,
     outcome: _Outcome,
-    seconds: float,
-    peak: PeakMemory,
+    spent: _Spent,
 ) -> TrainedModel:
     predicted = None if plan.predicted_hours is None else plan.predicted_hours * 3600
-    entry = LedgerEntry(
-        what="training", kind=plan.kind, seconds=seconds, predicted_seconds=predicted
+    lost = [*spent.failed, outcome.collapsed_seconds]
+    entries = [
+        LedgerEntry(what="failed attempt", kind=plan.kind, seconds=seconds)
+        for seconds in lost
+        if seconds > 0
+    ]
+    own = max(0.0, spent.seconds - outcome.collapsed_seconds)
+    entries.append(
+        LedgerEntry(what="training", kind=plan.kind, seconds=own, predicted_seconds=predicted)
     )
     return TrainedModel(
         path=str(folder),
-        plan=plan,
+        plan=outcome.retried_as or plan,
         curve=outcome.loop.curve,
         steps_done=outcome.loop.steps_done,
         stopped_by=outcome.loop.stopped_by,
-        seconds=seconds,
-        peak_memory_gib=peak.gib,
+        seconds=spent.seconds + sum(spent.failed),
+        peak_memory_gib=spent.peak.gib,
         n_params=outcome.n_params,
         n_trainable=outcome.n_trainable,
         notes=outcome.notes,
         n_bytes=0,  # known once the card is written
-        ledger=Ledger(entries=(entry,), usd_per_hour=hardware.usd_per_hour),
+        ledger=Ledger(entries=tuple(entries), usd_per_hour=hardware.usd_per_hour),
     )

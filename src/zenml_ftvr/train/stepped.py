@@ -1,0 +1,305 @@
+"""Train a plan's steps, over as many attempts as it takes."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zenml_ftvr.approaches import most_tokens
+from zenml_ftvr.errors import BudgetError, TrainingError
+from zenml_ftvr.models import ResolvedModel, Trainable, cache_folder, save_trainable
+from zenml_ftvr.train.attempts import Attempt
+from zenml_ftvr.train.checkpoints import last_whole, record_of, step_of, sweep
+from zenml_ftvr.train.faults import is_out_of_memory, smaller_part
+from zenml_ftvr.train.frozen import states_folder, without_frozen_part
+from zenml_ftvr.train.loop import LoopResult, prepare, run_loop
+from zenml_ftvr.train.pretrain import Pretrained, Watch, pretrained_body
+from zenml_ftvr.train.progress import Progress
+from zenml_ftvr.train.trainer import conditions
+from zenml_ftvr.values import Hardware, TrainingPlan
+
+if TYPE_CHECKING:
+    from zenml_ftvr.data import Dataset
+
+__all__ = ["Stepped", "Surroundings", "said_of_earlier", "train_in_steps"]
+
+ANOTHER_SEED = 10_007
+"""Added to the seed of a run that collapsed: a prime far from the seeds that plans count up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Where a plan is trained, and who looks on."""
+
+    work: Path
+    """Goes when the run ends; the trained model is written to `model` in it."""
+    hardware: Hardware
+    log: Callable[[dict[str, float], int], None]
+    progress: Progress
+    started: float
+    """The `time.monotonic()` from which the plan's wall-clock limit counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stepped:
+    """What was trained, and what happened on the way."""
+
+    loop: LoopResult
+    plan: TrainingPlan
+    """With the seed that was used in the end."""
+    n_params: int
+    n_trainable: int
+    notes: tuple[str, ...]
+    collapsed_seconds: float = 0.0
+    """Spent on a seed whose run gave every row the same class."""
+
+
+def train_in_steps(
+    plan: TrainingPlan,
+    dataset: Dataset,
+    base: ResolvedModel | None,
+    around: Surroundings,
+    attempt: Attempt,
+) -> Stepped:
+    """Train `plan` and write the model; goes on from what earlier attempts saved.
+
+    A run that gives every validation row one class, though the truth has several, is retried once
+    with another seed before its score counts, where it had an epoch to learn in and its limit
+    leaves the time. Raises `BudgetError` where earlier attempts used up the limit and saved
+    nothing.
+    """
+    notes = said_of_earlier(plan, attempt)
+    collapsed = attempt.journal.lines("collapsed")
+    if collapsed:
+        return _with_another_seed(plan, dataset, base, around, attempt, collapsed[-1], notes)
+    began = time.monotonic()
+    done = _one_seed(plan, dataset, base, around, attempt)
+    name = _only_label(plan, done.loop)
+    if name is None:
+        return dataclasses.replace(done, notes=(*notes, *done.notes))
+    took = time.monotonic() - began
+    said = f"With seed {plan.seed} it gave every validation row '{name}'"
+    if (why := _not_again(plan, dataset, done.loop, around, took)) is not None:
+        notes = (*notes, *done.notes, f"{said}: {why}")
+        return dataclasses.replace(done, notes=notes)
+    fact = {"said": said, "seconds": took}
+    attempt.journal.note("collapsed", fact)
+    return _with_another_seed(plan, dataset, base, around, attempt, fact, notes)
+
+
+def said_of_earlier(plan: TrainingPlan, attempt: Attempt) -> tuple[str, ...]:
+    """What is to be said of attempts that failed; `BudgetError` where they left nothing to do."""
+    failed = attempt.failed_seconds
+    if not failed:
+        return ()
+    saved = any(attempt.folder.glob("seed-*/checkpoint-*"))
+    if plan.wall_seconds is not None and sum(failed) >= plan.wall_seconds and not saved:
+        raise BudgetError(
+            f"{len(failed)} earlier attempts at this '{plan.kind}' took {sum(failed):.0f} s of its "
+            f"{plan.wall_seconds:.0f} s and saved nothing. Raise the budget, or delete "
+            f"{attempt.folder} to count from 0."
+        )
+    return (
+        f"{len(failed)} earlier attempt{'s' if len(failed) > 1 else ''} at this plan did not end "
+        f"and took {sum(failed):.1f} s, which the ledger counts.",
+    )
+
+
+def _only_label(plan: TrainingPlan, loop: LoopResult) -> str | None:
+    return None if loop.only_class is None else plan.labels[loop.only_class]
+
+
+def _not_again(
+    plan: TrainingPlan, dataset: Dataset, loop: LoopResult, around: Surroundings, took: float
+) -> str | None:
+    """Why a collapsed run is not retried; None where it is."""
+    if loop.steps_done * plan.batch_size < len(dataset.train):
+        return "it saw less than one epoch, and was not retried."
+    if loop.stopped_by == "budget":
+        return "its time was up, and it was not retried."
+    gone = time.monotonic() - around.started
+    if plan.wall_seconds is not None and gone + took > plan.wall_seconds:
+        return "its time limit left none to retry it with another seed."
+    return None
+
+
+def _with_another_seed(
+    plan: TrainingPlan,
+    dataset: Dataset,
+    base: ResolvedModel | None,
+    around: Surroundings,
+    attempt: Attempt,
+    collapsed: dict[str, Any],
+    notes: tuple[str, ...],
+) -> Stepped:
+    shutil.rmtree(around.work / "model", ignore_errors=True)
+    other = dataclasses.replace(plan, seed=plan.seed + ANOTHER_SEED)
+    done = _one_seed(other, dataset, base, around, attempt)
+    name = _only_label(other, done.loop)
+    outcome = "which did not" if name is None else f"which gave every one '{name}'"
+    said = f"{collapsed['said']}; it was retried with seed {other.seed}, {outcome}."
+    return dataclasses.replace(
+        done, notes=(*notes, said, *done.notes), collapsed_seconds=float(collapsed["seconds"])
+    )
+
+
+def _one_seed(
+    plan: TrainingPlan,
+    dataset: Dataset,
+    base: ResolvedModel | None,
+    around: Surroundings,
+    attempt: Attempt,
+) -> Stepped:
+    """Train with parts of a batch that become smaller while memory does not suffice."""
+    folder = attempt.folder / f"seed-{plan.seed}"
+    key = _memory_key(plan, around.hardware)
+    part, notes = _where_to_go_on(plan, folder, attempt, key)
+    while True:
+        done = _try(plan, dataset, base, around, attempt, folder, part)
+        if isinstance(done, Stepped):
+            break
+        if part == 1:
+            raise TrainingError(
+                f"'{plan.kind}' ran out of memory at batch size {plan.batch_size} and "
+                f"{most_tokens(plan.task)} tokens (even one row at a time: {done:.200}). Lower the "
+                f"approach's batch_size or task.max_length, or choose a smaller base model."
+            )
+        part = smaller_part(plan.batch_size, part)
+        attempt.journal.note("memory", {"part_rows": part, "seed": plan.seed})
+        gc.collect()
+    if part < plan.batch_size:
+        if part != _remembered(key):
+            _remember(key, part)
+        notes = (
+            *notes,
+            f"Memory did not hold a batch of {plan.batch_size} rows: it was computed {part} at a "
+            f"time, {plan.batch_size // part} times a step, for the same batch size.",
+        )
+    return dataclasses.replace(done, notes=(*notes, *done.notes))
+
+
+def _where_to_go_on(
+    plan: TrainingPlan, folder: Path, attempt: Attempt, key: str
+) -> tuple[int, tuple[str, ...]]:
+    """The rows to compute at once, and what is to be said of checkpoints in `folder`.
+
+    Half-written ones are removed; whole ones too, where the bits would not go on as they began.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    sweep(folder)
+    short = [
+        int(line["part_rows"])
+        for line in attempt.journal.lines("memory")
+        if line["seed"] == plan.seed
+    ]
+    last = last_whole(folder)
+    if last is None:
+        return min([*short, _remembered(key) or plan.batch_size]), ()
+    then = record_of(last)["conditions"]
+    now = conditions(then["part_rows"])
+    changed = [
+        f"{name} {then.get(name)}, now {now[name]}" for name in now if then[name] != now[name]
+    ]
+    if not changed:
+        said = f"It went on from the checkpoint after step {step_of(last)}."
+        return min([*short, int(then["part_rows"])]), (said,)
+    shutil.rmtree(folder)
+    folder.mkdir()
+    said = (
+        f"The checkpoint after step {step_of(last)} was made with {'; '.join(changed)}: weights "
+        f"would not be the same, and training began again."
+    )
+    return min([*short, _remembered(key) or plan.batch_size]), (said,)
+
+
+def _try(
+    plan: TrainingPlan,
+    dataset: Dataset,
+    base: ResolvedModel | None,
+    around: Surroundings,
+    attempt: Attempt,
+    folder: Path,
+    part: int,
+) -> Stepped | str:
+    """Train and write the model; the error's words where memory did not suffice for the steps."""
+    pretrained: list[Pretrained] = []
+
+    def pretrain(built: Trainable) -> None:
+        watch = Watch(log=around.log, progress=around.progress, started=around.started)
+        kept = folder / "pretraining"
+        if (done := pretrained_body(built, plan, dataset, base, kept, watch)) is not None:
+            pretrained.append(done)
+
+    prepared = prepare(plan, dataset, base, pretrain=pretrain)
+    trainable = prepared.trainable
+    n_params, n_trainable = trainable.n_params, trainable.n_trainable
+    device, progress = around.hardware.device, around.progress
+    states = around.work / "states"
+    if base is not None and trainable.n_frozen:
+        states = states_folder(base, trainable.n_frozen, device)
+    with without_frozen_part(prepared, states, device, progress) as light:
+        try:
+            loop = run_loop(
+                plan,
+                light,
+                folder,
+                around.log,
+                progress,
+                around.started,
+                attempt=attempt,
+                part_rows=part,
+            )
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return str(error)
+    save_trainable(trainable, base, plan, prepared.work, around.work / "model")
+    curve = tuple(point for done in pretrained for point in done.curve)
+    return Stepped(
+        loop=dataclasses.replace(loop, curve=(*curve, *loop.curve)),
+        plan=plan,
+        n_params=n_params,
+        n_trainable=n_trainable,
+        notes=tuple(said for done in pretrained for said in done.statements),
+    )
+
+
+def _memory_key(plan: TrainingPlan, hardware: Hardware) -> str:
+    """All that decides how many rows fit into memory."""
+    what = (
+        str(plan.approach),
+        plan.model_fingerprint,
+        most_tokens(plan.task),
+        plan.batch_size,
+        hardware.device_name,
+        round(hardware.training_memory_gib, 1),
+    )
+    return hashlib.sha256(repr(what).encode()).hexdigest()[:32]
+
+
+def _memory_file(key: str) -> Path:
+    return cache_folder() / "memory" / f"{key}.json"
+
+
+def _remembered(key: str) -> int | None:
+    """The rows that fitted at once in an earlier run; None where nothing is known."""
+    try:
+        return int(json.loads(_memory_file(key).read_text(encoding="utf-8"))["part_rows"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _remember(key: str, part: int) -> None:
+    path = _memory_file(key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_suffix(".half")
+    half.write_text(json.dumps({"part_rows": part}), encoding="utf-8")
+    half.replace(path)
