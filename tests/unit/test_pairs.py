@@ -18,11 +18,12 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 from PIL import Image
+from tiny_language_models import letters_tokenizer, save_model, tiny_bart, tiny_gpt2
 from topics import NOISE, TOPICS, VOCABULARY
 
 from zenml_ftvr.api import plan_for, recommend
 from zenml_ftvr.approaches import NEURAL_LOOP, refusal
-from zenml_ftvr.data import Dataset, dataset_from
+from zenml_ftvr.data import Dataset, dataset_from, text_of
 from zenml_ftvr.errors import BudgetError, TrainingError
 from zenml_ftvr.models import load
 from zenml_ftvr.tasks import score, work_for
@@ -32,6 +33,7 @@ from zenml_ftvr.values import (
     Approach,
     Baseline,
     Budget,
+    CausalLM,
     Contrastive,
     DataSource,
     Full,
@@ -43,6 +45,7 @@ from zenml_ftvr.values import (
     ModelSource,
     Partial,
     Scratch,
+    Seq2Seq,
     Task,
     TextClassification,
     TokenClassification,
@@ -117,6 +120,35 @@ def _text(rng: random.Random, words: list[str]) -> str:
     return " ".join(words)
 
 
+def texts_of_one_kind(rng: random.Random) -> Row:
+    """Words of one topic again and again: what comes next can be foretold."""
+    words = TOPICS[rng.choice(sorted(TOPICS))].split()[:3]
+    return {"text": f"{' '.join(words * 2)} {rng.randint(0, 9_999)}", "label": None}
+
+
+def prompts_and_answers(rng: random.Random) -> Row:
+    """The topic of a word."""
+    topic = rng.choice(sorted(TOPICS))
+    word = rng.choice(TOPICS[topic].split())
+    return {"text": f"{rng.randint(0, 9_999)} {word}:", "label": f" {topic}"}
+
+
+def conversations(rng: random.Random) -> Row:
+    row = prompts_and_answers(rng)
+    asked = {"role": "user", "content": row["text"]}
+    return {"text": [asked, {"role": "assistant", "content": row["label"]}], "label": None}
+
+
+def any_byte(dataset: Dataset) -> Any:
+    """Eight bits a byte."""
+    lengths = [len(text_of(one).encode()) for one in dataset.test.inputs]
+    return np.asarray([(n * np.log(256), n, n, 0) for n in lengths])
+
+
+def the_commonest_answer(dataset: Dataset) -> Any:
+    return [Counter(dataset.train.targets).most_common(1)[0][0]] * len(dataset.test)
+
+
 def the_commonest_class(dataset: Dataset) -> Any:
     commonest = Counter(dataset.train.labels).most_common(1)[0][0]
     said = np.zeros((len(dataset.test), len(dataset.labels)), dtype=np.float32)
@@ -164,7 +196,10 @@ TASKS: dict[str, TaskCase] = {
         row=texts_of_any_topics,
         base="bert_folder",
         trivial=every_label,
-        approaches={"lora": Lora(learning_rate=1e-2, epochs=16, batch_size=16, rank=8)},
+        approaches={
+            "partial": Partial(learning_rate=1e-2, epochs=16, batch_size=16, layers=1),
+            "lora": Lora(learning_rate=1e-2, epochs=16, batch_size=16, rank=8),
+        },
     ),
     "text-regression": TaskCase(
         task=TextClassification(max_length=32, target="regression"),
@@ -182,6 +217,32 @@ TASKS: dict[str, TaskCase] = {
             "lora": Lora(learning_rate=1e-2, epochs=16, batch_size=16, rank=8),
         },
     ),
+    "language": TaskCase(
+        task=CausalLM(max_length=48), row=texts_of_one_kind, base="gpt2_folder", trivial=any_byte
+    ),
+    "completion": TaskCase(
+        task=CausalLM(form="completion", max_length=48),
+        row=prompts_and_answers,
+        base="gpt2_folder",
+        trivial=any_byte,
+    ),
+    "chat": TaskCase(
+        task=CausalLM(form="chat", max_length=64),
+        row=conversations,
+        base="gpt2_folder",
+        trivial=any_byte,
+    ),
+    "seq2seq": TaskCase(
+        task=Seq2Seq(max_length=80, max_target_length=16),
+        row=texts_of_one_topic,
+        base="bart_folder",
+        trivial=the_commonest_answer,
+        approaches={
+            "full": Full(learning_rate=3e-3, epochs=20, batch_size=16),
+            "lora": Lora(learning_rate=1e-2, epochs=30, batch_size=16, rank=16),
+            "scratch": Scratch(epochs=20, batch_size=16, depth=2, vocabulary_size=VOCABULARY),
+        },
+    ),
     "image": TaskCase(
         task=ImageClassification(),
         row=striped_images,
@@ -194,6 +255,24 @@ PAIRS = [(name, kind) for name in TASKS for kind in APPROACHES]
 SENSIBLE = [pair for pair in PAIRS if refusal(pair[1], TASKS[pair[0]].task) is None]
 REFUSED = [pair for pair in PAIRS if pair not in SENSIBLE]
 STEPPING = [pair for pair in SENSIBLE if pair[1] in NEURAL_LOOP]
+
+
+@pytest.fixture(scope="session")
+def gpt2_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A decoder that reads letters, with a chat template."""
+    tokenizer = letters_tokenizer()
+    tokenizer.chat_template = (
+        "{% for message in messages %}{{ message['role'] + '>' }}"
+        "{% generation %}{{ message['content'] + '\n' }}{% endgeneration %}{% endfor %}"
+    )
+    return save_model(tiny_gpt2(tokenizer), tokenizer, tmp_path_factory.mktemp("gpt2"))
+
+
+@pytest.fixture(scope="session")
+def bart_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An encoder-decoder that reads and writes letters."""
+    tokenizer = letters_tokenizer()
+    return save_model(tiny_bart(tokenizer), tokenizer, tmp_path_factory.mktemp("bart"))
 
 
 @pytest.fixture(scope="session")
@@ -266,7 +345,51 @@ def test_the_loss_falls(pair: Pair, trained_pair: Callable[[Pair], TrainedModel]
     assert np.mean(losses[-third:]) < 0.95 * np.mean(losses[:third])
 
 
-@pytest.mark.parametrize("pair", SENSIBLE, ids=ids)
+class Broken(Exception):  # noqa: N818  (stands for whatever ends a process)
+    """Ends a training."""
+
+
+RESUMED = [pair for pair in STEPPING if pair[1] != "contrastive"]
+"""`contrastive` begins again, and says so (docs/architecture.md)."""
+
+
+@pytest.mark.parametrize("pair", RESUMED, ids=ids)
+def test_a_training_that_broke_off_goes_on_to_the_same_weights(
+    pair: Pair,
+    trained_pair: Callable[[Pair], TrainedModel],
+    data_of: Callable[[str], Dataset],
+    hardware: Hardware,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    whole = trained_pair(pair)
+    monkeypatch.setenv("ZENML_FTVR_CACHE", str(tmp_path / "cache"))
+    looks: list[int] = []
+
+    def break_at_the_third_look(metrics: dict[str, float], step: int) -> None:
+        if any(name.startswith("eval/") for name in metrics):
+            looks.append(step)
+            if len(looks) == 3:
+                raise Broken
+
+    plan, data = whole.plan, data_of(pair[0])
+    with pytest.raises(Broken):
+        run_plan(plan, data, tmp_path / "model", hardware, log=break_at_the_third_look)
+    again = run_plan(plan, data, tmp_path / "model", hardware)
+    assert f"It went on from the checkpoint after step {looks[1]}." in again.notes
+    assert _weights(again) == _weights(whole)
+
+
+def _weights(model: TrainedModel) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in Path(model.path).glob("*.safetensors")}
+
+
+MEASURED = [pair for pair in SENSIBLE if not isinstance(TASKS[pair[0]].task, CausalLM | Seq2Seq)]
+"""Where training looks at the metric itself; of those that look at the loss,
+tests/unit/tasks/test_causal_lm.py and test_seq2seq.py compare logits."""
+
+
+@pytest.mark.parametrize("pair", MEASURED, ids=ids)
 def test_what_was_saved_answers_as_what_was_trained(
     pair: Pair, trained_pair: Callable[[Pair], TrainedModel], data_of: Callable[[str], Dataset]
 ) -> None:

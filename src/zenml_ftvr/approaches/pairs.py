@@ -38,6 +38,8 @@ def refusal(kind: Kind, task: Task) -> str | None:
             why = "it trains sentence encoders"
         case "contrastive", TokenClassification() | CausalLM() | Seq2Seq():
             why = "it trains features of whole texts, and this task asks for more than one label"
+        case "scratch", CausalLM(form="chat"):
+            why = "a tokenizer of its own has no chat template; use form: completion"
         case _:
             return None
     return f"'{kind}' does not do {task.kind}: {why}."
