@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import socket
 import struct
@@ -25,6 +26,8 @@ MUTEX, JOURNAL, BEAT = "owners.lock", "attempts.jsonl", "seconds"
 SILENT_SECONDS = 600.0
 """After which an owner on another machine, which cannot be looked for, is taken for gone. Every
 step is a sign of life, and none takes ten minutes: a judgement."""
+KEPT_SECONDS = 30 * 24 * 3600.0  # of runs that did not end: longer than holidays. A judgement
+RUN_NAME = re.compile(r"[0-9a-f]{16}-[0-9a-f]{16}")
 
 
 def run_folder(plan: TrainingPlan, runs: Path | None) -> Path:
@@ -83,9 +86,21 @@ def _mutex(folder: Path) -> Iterator[None]:
         yield
 
 
+def _forget_old(runs: Path, but: Path) -> None:
+    """Remove what was left of plans that nobody has gone on with for a month."""
+    for folder in runs.iterdir():
+        if folder == but or not RUN_NAME.fullmatch(folder.name) or not folder.is_dir():
+            continue
+        last = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+        if time.time() - last > KEPT_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
+            _owner_file(folder).unlink(missing_ok=True)
+
+
 def _take(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with _mutex(folder):
+        _forget_old(folder.parent, but=folder)
         path = _owner_file(folder)
         with contextlib.suppress(OSError, ValueError, TypeError):  # none, or half a line of one
             owner = _Owner(**json.loads(path.read_text(encoding="utf-8")))
