@@ -9,6 +9,7 @@ import re
 import shutil
 import socket
 import struct
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,9 +24,10 @@ from zenml_ftvr.values import TrainingPlan
 __all__ = ["Attempt", "Journal", "attempt_at", "run_folder"]
 
 MUTEX, JOURNAL, BEAT = "owners.lock", "attempts.jsonl", "seconds"
+BEAT_SECONDS = 0.25  # between signs of life: what is not known of the time of a killed attempt
 SILENT_SECONDS = 600.0
-"""After which an owner on another machine, which cannot be looked for, is taken for gone. Every
-step is a sign of life, and none takes ten minutes: a judgement."""
+"""After which an owner on another machine, which cannot be looked for, is taken for gone: far more
+than a shared folder's caches hold a sign of life back. A judgement."""
 KEPT_SECONDS = 30 * 24 * 3600.0  # of runs that did not end: longer than holidays. A judgement
 RUN_NAME = re.compile(r"[0-9a-f]{16}-[0-9a-f]{16}")
 
@@ -195,6 +197,25 @@ class Attempt:
 
 
 @contextmanager
+def _signs_of_life(attempt: Attempt) -> Iterator[None]:
+    """While the body runs, whatever it does, the attempt shows signs of life."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(BEAT_SECONDS):
+            with contextlib.suppress(OSError):  # a full disk is the training's to report
+                attempt.alive()
+
+    thread = threading.Thread(target=beat, name="ftvr-signs-of-life", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+@contextmanager
 def attempt_at(plan: TrainingPlan, runs: Path | None, began: float) -> Iterator[Attempt]:
     """The only attempt at `plan` while the body runs; `began` is its `time.monotonic()`.
 
@@ -206,7 +227,8 @@ def attempt_at(plan: TrainingPlan, runs: Path | None, began: float) -> Iterator[
     try:
         attempt = Attempt(folder, began)
         try:
-            yield attempt
+            with _signs_of_life(attempt):
+                yield attempt
         except BaseException as error:
             with contextlib.suppress(OSError):  # a full disk: the last sign of life then counts
                 attempt.fail(f"{type(error).__name__}: {error}"[:500])

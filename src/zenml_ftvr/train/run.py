@@ -109,7 +109,7 @@ def run_plan(
                 work=work,
                 hardware=hardware,
                 log=log,
-                progress=progress if attempt is None else _with_signs_of_life(progress, attempt),
+                progress=progress,
                 started=started - sum(failed),
             )
             with peak_memory() as peak:
@@ -125,16 +125,6 @@ def run_plan(
     except (RuntimeError, MemoryError, OSError, SafetensorError) as error:
         raise _explained(plan, error) from error
     return dataclasses.replace(model, n_bytes=n_bytes)
-
-
-def _with_signs_of_life(progress: Progress, attempt: Attempt) -> Progress:
-    """Whatever shows progress also shows that the attempt lives."""
-
-    def tell(what: str, done: int, total: int, note: str = "") -> None:
-        attempt.alive()
-        progress(what, done, total, note)
-
-    return tell
 
 
 def _base_of(plan: TrainingPlan) -> ResolvedModel | None:
@@ -364,11 +354,11 @@ def _trained(
     spent: _Spent,
 ) -> TrainedModel:
     predicted = None if plan.predicted_hours is None else plan.predicted_hours * 3600
-    lost = [*spent.failed, outcome.collapsed_seconds]
+    lost = [*spent.failed]
+    if outcome.retried_as is not None:
+        lost.append(outcome.collapsed_seconds)
     entries = [
-        LedgerEntry(what="failed attempt", kind=plan.kind, seconds=seconds)
-        for seconds in lost
-        if seconds > 0
+        LedgerEntry(what="failed attempt", kind=plan.kind, seconds=seconds) for seconds in lost
     ]
     own = max(0.0, spent.seconds - outcome.collapsed_seconds)
     entries.append(

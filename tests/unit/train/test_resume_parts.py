@@ -220,6 +220,18 @@ def test_the_time_of_a_killed_attempt_is_its_last_sign_of_life(tmp_path: Path) -
     assert len(Journal(tmp_path).lines("began")) == 3
 
 
+def test_an_attempt_shows_signs_of_life_by_itself(
+    short: Callable[..., TrainingPlan], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zenml_ftvr.train.attempts.BEAT_SECONDS", 0.01)
+    with attempt_at(short("full"), None, time.monotonic() - 50) as attempt:
+        assert attempt.failed_seconds == ()
+        deadline = time.monotonic() + 10
+        while attempt.journal.last_beat() < 50 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert attempt.journal.last_beat() >= 50
+
+
 def test_checkpoints_of_another_number_of_threads_are_not_used(
     short: Callable[..., TrainingPlan],
     dataset: Dataset,
