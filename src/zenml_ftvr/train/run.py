@@ -163,9 +163,8 @@ class _Outcome:
     n_params: int
     n_trainable: int
     notes: tuple[str, ...] = ()
-    retried_as: TrainingPlan | None = None
-    """The plan that was trained in the end, where the first seed's run collapsed."""
-    collapsed_seconds: float = 0.0
+    collapsed_seconds: float | None = None
+    """Of the first seed's run, where that gave every row one class and another was tried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +190,6 @@ def _train(
             n_params=steps.n_params,
             n_trainable=steps.n_trainable,
             notes=steps.notes,
-            retried_as=None if steps.plan.seed == plan.seed else steps.plan,
             collapsed_seconds=steps.collapsed_seconds,
         )
     work, hardware, log = around.work, around.hardware, around.log
@@ -354,19 +352,18 @@ def _trained(
     spent: _Spent,
 ) -> TrainedModel:
     predicted = None if plan.predicted_hours is None else plan.predicted_hours * 3600
-    lost = [*spent.failed]
-    if outcome.retried_as is not None:
-        lost.append(outcome.collapsed_seconds)
+    collapsed = [] if outcome.collapsed_seconds is None else [outcome.collapsed_seconds]
     entries = [
-        LedgerEntry(what="failed attempt", kind=plan.kind, seconds=seconds) for seconds in lost
+        LedgerEntry(what="failed attempt", kind=plan.kind, seconds=seconds)
+        for seconds in (*spent.failed, *collapsed)
     ]
-    own = max(0.0, spent.seconds - outcome.collapsed_seconds)
+    own = max(0.0, spent.seconds - sum(collapsed))
     entries.append(
         LedgerEntry(what="training", kind=plan.kind, seconds=own, predicted_seconds=predicted)
     )
     return TrainedModel(
         path=str(folder),
-        plan=outcome.retried_as or plan,
+        plan=plan,
         curve=outcome.loop.curve,
         steps_done=outcome.loop.steps_done,
         stopped_by=outcome.loop.stopped_by,
