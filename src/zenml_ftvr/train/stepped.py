@@ -77,7 +77,8 @@ def train_in_steps(
     notes = said_of_earlier(plan, attempt)
     collapsed = attempt.journal.lines("collapsed")
     if collapsed:
-        return _with_another_seed(plan, dataset, base, around, attempt, collapsed[-1], notes)
+        done = _with_another_seed(plan, dataset, base, around, attempt, collapsed[-1], notes)
+        return dataclasses.replace(done, collapsed_seconds=None)  # in a failed attempt's already
     began = time.monotonic()
     done = _one_seed(plan, plan, dataset, base, around, attempt)
     name = _only_label(plan, done.loop)
@@ -138,7 +139,8 @@ def _with_another_seed(
     collapsed: dict[str, Any],
     notes: tuple[str, ...],
 ) -> Stepped:
-    shutil.rmtree(around.work / "model", ignore_errors=True)
+    for left in (around.work / "model", _seed_folder(plan, attempt)):
+        shutil.rmtree(left, ignore_errors=True)
     other = dataclasses.replace(plan, seed=plan.seed + ANOTHER_SEED)
     done = _one_seed(other, plan, dataset, base, around, attempt)
     name = _only_label(other, done.loop)

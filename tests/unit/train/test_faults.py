@@ -337,6 +337,8 @@ def test_a_retry_that_is_killed_goes_on_with_the_second_seed(
     heard: list[int] = []
     model = train(still, log=lambda metrics, step: heard.append(step))
     assert min(heard) == 5
+    assert [entry.what for entry in model.ledger.entries] == ["failed attempt", "training"]
+    assert sum(entry.seconds for entry in model.ledger.entries) == pytest.approx(model.seconds)
     assert any("retried with seed" in note for note in model.notes)
 
 
