@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import socket
 import struct
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,9 +24,12 @@ from zenml_ftvr.values import TrainingPlan
 __all__ = ["Attempt", "Journal", "attempt_at", "run_folder"]
 
 MUTEX, JOURNAL, BEAT = "owners.lock", "attempts.jsonl", "seconds"
+BEAT_SECONDS = 0.25  # between signs of life: what is not known of the time of a killed attempt
 SILENT_SECONDS = 600.0
-"""After which an owner on another machine, which cannot be looked for, is taken for gone. Every
-step is a sign of life, and none takes ten minutes: a judgement."""
+"""After which an owner on another machine, which cannot be looked for, is taken for gone: far more
+than a shared folder's caches hold a sign of life back. A judgement."""
+KEPT_SECONDS = 30 * 24 * 3600.0  # of runs that did not end: longer than holidays. A judgement
+RUN_NAME = re.compile(r"[0-9a-f]{16}-[0-9a-f]{16}")
 
 
 def run_folder(plan: TrainingPlan, runs: Path | None) -> Path:
@@ -83,9 +88,21 @@ def _mutex(folder: Path) -> Iterator[None]:
         yield
 
 
+def _forget_old(runs: Path, but: Path) -> None:
+    """Remove what was left of plans that nobody has gone on with for a month."""
+    for folder in runs.iterdir():
+        if folder == but or not RUN_NAME.fullmatch(folder.name) or not folder.is_dir():
+            continue
+        last = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+        if time.time() - last > KEPT_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
+            _owner_file(folder).unlink(missing_ok=True)
+
+
 def _take(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with _mutex(folder):
+        _forget_old(folder.parent, but=folder)
         path = _owner_file(folder)
         with contextlib.suppress(OSError, ValueError, TypeError):  # none, or half a line of one
             owner = _Owner(**json.loads(path.read_text(encoding="utf-8")))
@@ -180,6 +197,25 @@ class Attempt:
 
 
 @contextmanager
+def _signs_of_life(attempt: Attempt) -> Iterator[None]:
+    """While the body runs, whatever it does, the attempt shows signs of life."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(BEAT_SECONDS):
+            with contextlib.suppress(OSError):  # a full disk is the training's to report
+                attempt.alive()
+
+    thread = threading.Thread(target=beat, name="ftvr-signs-of-life", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+@contextmanager
 def attempt_at(plan: TrainingPlan, runs: Path | None, began: float) -> Iterator[Attempt]:
     """The only attempt at `plan` while the body runs; `began` is its `time.monotonic()`.
 
@@ -191,7 +227,8 @@ def attempt_at(plan: TrainingPlan, runs: Path | None, began: float) -> Iterator[
     try:
         attempt = Attempt(folder, began)
         try:
-            yield attempt
+            with _signs_of_life(attempt):
+                yield attempt
         except BaseException as error:
             with contextlib.suppress(OSError):  # a full disk: the last sign of life then counts
                 attempt.fail(f"{type(error).__name__}: {error}"[:500])

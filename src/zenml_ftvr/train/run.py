@@ -111,7 +111,7 @@ def run_plan(
                 work=work,
                 hardware=hardware,
                 log=log,
-                progress=progress if attempt is None else _with_signs_of_life(progress, attempt),
+                progress=progress,
                 started=started - sum(failed),
             )
             with peak_memory() as peak:
@@ -127,16 +127,6 @@ def run_plan(
     except (RuntimeError, MemoryError, OSError, SafetensorError) as error:
         raise _explained(plan, error) from error
     return dataclasses.replace(model, n_bytes=n_bytes)
-
-
-def _with_signs_of_life(progress: Progress, attempt: Attempt) -> Progress:
-    """Whatever shows progress also shows that the attempt lives."""
-
-    def tell(what: str, done: int, total: int, note: str = "") -> None:
-        attempt.alive()
-        progress(what, done, total, note)
-
-    return tell
 
 
 def _base_of(plan: TrainingPlan) -> ResolvedModel | None:
@@ -175,9 +165,8 @@ class _Outcome:
     n_params: int
     n_trainable: int
     notes: tuple[str, ...] = ()
-    retried_as: TrainingPlan | None = None
-    """The plan that was trained in the end, where the first seed's run collapsed."""
-    collapsed_seconds: float = 0.0
+    collapsed_seconds: float | None = None
+    """Of the first seed's run, where that gave every row one class and another was tried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +192,6 @@ def _train(
             n_params=steps.n_params,
             n_trainable=steps.n_trainable,
             notes=steps.notes,
-            retried_as=None if steps.plan.seed == plan.seed else steps.plan,
             collapsed_seconds=steps.collapsed_seconds,
         )
     work, hardware, log = around.work, around.hardware, around.log
@@ -363,19 +351,18 @@ def _trained(
     spent: _Spent,
 ) -> TrainedModel:
     predicted = None if plan.predicted_hours is None else plan.predicted_hours * 3600
-    lost = [*spent.failed, outcome.collapsed_seconds]
+    collapsed = [] if outcome.collapsed_seconds is None else [outcome.collapsed_seconds]
     entries = [
         LedgerEntry(what="failed attempt", kind=plan.kind, seconds=seconds)
-        for seconds in lost
-        if seconds > 0
+        for seconds in (*spent.failed, *collapsed)
     ]
-    own = max(0.0, spent.seconds - outcome.collapsed_seconds)
+    own = max(0.0, spent.seconds - sum(collapsed))
     entries.append(
         LedgerEntry(what="training", kind=plan.kind, seconds=own, predicted_seconds=predicted)
     )
     return TrainedModel(
         path=str(folder),
-        plan=outcome.retried_as or plan,
+        plan=plan,
         curve=outcome.loop.curve,
         steps_done=outcome.loop.steps_done,
         stopped_by=outcome.loop.stopped_by,

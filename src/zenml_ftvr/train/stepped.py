@@ -53,13 +53,11 @@ class Stepped:
     """What was trained, and what happened on the way."""
 
     loop: LoopResult
-    plan: TrainingPlan
-    """With the seed that was used in the end."""
     n_params: int
     n_trainable: int
     notes: tuple[str, ...]
-    collapsed_seconds: float = 0.0
-    """Spent on a seed whose run gave every row the same class."""
+    collapsed_seconds: float | None = None
+    """Spent on a seed whose run gave every row the same class; None where there was none."""
 
 
 def train_in_steps(
@@ -79,9 +77,10 @@ def train_in_steps(
     notes = said_of_earlier(plan, attempt)
     collapsed = attempt.journal.lines("collapsed")
     if collapsed:
-        return _with_another_seed(plan, dataset, base, around, attempt, collapsed[-1], notes)
+        done = _with_another_seed(plan, dataset, base, around, attempt, collapsed[-1], notes)
+        return dataclasses.replace(done, collapsed_seconds=None)  # in a failed attempt's already
     began = time.monotonic()
-    done = _one_seed(plan, dataset, base, around, attempt)
+    done = _one_seed(plan, plan, dataset, base, around, attempt)
     name = _only_label(plan, done.loop)
     if name is None:
         return dataclasses.replace(done, notes=(*notes, *done.notes))
@@ -140,9 +139,10 @@ def _with_another_seed(
     collapsed: dict[str, Any],
     notes: tuple[str, ...],
 ) -> Stepped:
-    shutil.rmtree(around.work / "model", ignore_errors=True)
+    for left in (around.work / "model", _seed_folder(plan, attempt)):
+        shutil.rmtree(left, ignore_errors=True)
     other = dataclasses.replace(plan, seed=plan.seed + ANOTHER_SEED)
-    done = _one_seed(other, dataset, base, around, attempt)
+    done = _one_seed(other, plan, dataset, base, around, attempt)
     name = _only_label(other, done.loop)
     outcome = "which did not" if name is None else f"which gave every one '{name}'"
     said = f"{collapsed['said']}; it was retried with seed {other.seed}, {outcome}."
@@ -153,17 +153,22 @@ def _with_another_seed(
 
 def _one_seed(
     plan: TrainingPlan,
+    saved_as: TrainingPlan,
     dataset: Dataset,
     base: ResolvedModel | None,
     around: Surroundings,
     attempt: Attempt,
 ) -> Stepped:
-    """Train with parts of a batch that become smaller while memory does not suffice."""
-    folder = attempt.folder / f"seed-{plan.seed}"
+    """Train with parts of a batch that become smaller while memory does not suffice.
+
+    The model is saved as that of `saved_as`, the plan that was asked for: it gives these weights,
+    by way of the seed before.
+    """
+    folder = _seed_folder(plan, attempt)
     key = _memory_key(plan, around.hardware)
     part, notes = _where_to_go_on(plan, folder, attempt, key)
     while True:
-        done = _try(plan, dataset, base, around, attempt, folder, part)
+        done = _try(plan, saved_as, dataset, base, around, attempt, part)
         if isinstance(done, Stepped):
             break
         if part == 1:
@@ -184,6 +189,10 @@ def _one_seed(
             f"time, {plan.batch_size // part} times a step, for the same batch size.",
         )
     return dataclasses.replace(done, notes=(*notes, *done.notes))
+
+
+def _seed_folder(plan: TrainingPlan, attempt: Attempt) -> Path:
+    return attempt.folder / f"seed-{plan.seed}"
 
 
 def _where_to_go_on(
@@ -222,14 +231,15 @@ def _where_to_go_on(
 
 def _try(
     plan: TrainingPlan,
+    saved_as: TrainingPlan,
     dataset: Dataset,
     base: ResolvedModel | None,
     around: Surroundings,
     attempt: Attempt,
-    folder: Path,
     part: int,
 ) -> Stepped | str:
     """Train and write the model; the error's words where memory did not suffice for the steps."""
+    folder = _seed_folder(plan, attempt)
     pretrained: list[Pretrained] = []
 
     def pretrain(built: Trainable) -> None:
@@ -261,11 +271,10 @@ def _try(
             if not is_out_of_memory(error):
                 raise
             return str(error)
-    save_trainable(trainable, base, plan, prepared.work, around.work / "model")
+    save_trainable(trainable, base, saved_as, prepared.work, around.work / "model")
     curve = tuple(point for done in pretrained for point in done.curve)
     return Stepped(
         loop=dataclasses.replace(loop, curve=(*curve, *loop.curve)),
-        plan=plan,
         n_params=n_params,
         n_trainable=n_trainable,
         notes=tuple(said for done in pretrained for said in done.statements),

@@ -212,7 +212,7 @@ def memory_for(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[int]]:
             def collate(rows: list[dict[str, Any]]) -> Any:
                 sizes.append(len(rows))
                 if len(rows) > n_rows:
-                    raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9")
+                    torch.empty(2**50)  # torch's own error
                 return made.collate(rows)
 
             return dataclasses.replace(made, collate=collate)
@@ -313,7 +313,7 @@ def test_a_run_that_gives_one_class_is_retried_once_and_said(
     other = stepped.ANOTHER_SEED
     collapsing({0, other})
     model = train(dead)
-    assert model.plan == dataclasses.replace(dead, seed=other)
+    assert model.plan == dead  # which gives these weights, by way of the first seed
     label = dead.labels[0]
     said = f"With seed 0 it gave every validation row '{label}'; it was retried with seed {other}"
     assert [note for note in model.notes if note.startswith(said)]
@@ -337,7 +337,8 @@ def test_a_retry_that_is_killed_goes_on_with_the_second_seed(
     heard: list[int] = []
     model = train(still, log=lambda metrics, step: heard.append(step))
     assert min(heard) == 5
-    assert model.plan.seed == stepped.ANOTHER_SEED
+    assert [entry.what for entry in model.ledger.entries] == ["failed attempt", "training"]
+    assert sum(entry.seconds for entry in model.ledger.entries) == pytest.approx(model.seconds)
     assert any("retried with seed" in note for note in model.notes)
 
 
@@ -354,7 +355,6 @@ def test_a_run_that_gives_one_class_for_another_reason_is_only_said(
 ) -> None:
     collapsing({0})
     model = train(dataclasses.replace(dead, **fields))
-    assert model.plan.seed == 0
     (said,) = [note for note in model.notes if "gave every validation row" in note]
     assert re.search(why, said)
 

@@ -112,7 +112,7 @@ def test_a_killed_run_ends_with_the_same_bits_and_the_same_curve(
     same_end(alone, killed, whole, resumed)
     whats = [what for what, _ in resumed["ledger"]]
     assert whats == ["failed attempt", "failed attempt", "training"]
-    assert all(seconds > 0 for _, seconds in resumed["ledger"])
+    assert sum(seconds for what, seconds in resumed["ledger"] if what == "failed attempt") > 0
     assert resumed["seconds"] == pytest.approx(sum(s for _, s in resumed["ledger"]), rel=0.01)
     assert any("went on from the checkpoint after step 16" in said for said in resumed["notes"])
     assert [what for what, _ in whole["ledger"]] == ["training"]

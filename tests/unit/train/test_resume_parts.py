@@ -220,6 +220,18 @@ def test_the_time_of_a_killed_attempt_is_its_last_sign_of_life(tmp_path: Path) -
     assert len(Journal(tmp_path).lines("began")) == 3
 
 
+def test_an_attempt_shows_signs_of_life_by_itself(
+    short: Callable[..., TrainingPlan], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zenml_ftvr.train.attempts.BEAT_SECONDS", 0.01)
+    with attempt_at(short("full"), None, time.monotonic() - 50) as attempt:
+        assert attempt.failed_seconds == ()
+        deadline = time.monotonic() + 10
+        while attempt.journal.last_beat() < 50 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert attempt.journal.last_beat() >= 50
+
+
 def test_checkpoints_of_another_number_of_threads_are_not_used(
     short: Callable[..., TrainingPlan],
     dataset: Dataset,
@@ -270,3 +282,75 @@ def test_the_folder_of_runs_can_be_given(
         run_plan(plan, dataset, tmp_path / "model", hardware, log=break_after(2), runs=runs)
     assert list(runs.glob("*/seed-0/checkpoint-5"))
     assert not (cache_folder() / "runs").exists()
+
+
+def test_what_nobody_went_on_with_for_a_month_goes(
+    short: Callable[..., TrainingPlan], tmp_path: Path
+) -> None:
+    old, other = tmp_path / f"{'a' * 16}-{'b' * 16}", tmp_path / "x"
+    fresh = tmp_path / f"{'c' * 16}-{'d' * 16}"
+    for folder in (old, fresh, other):
+        (folder / "seed-0").mkdir(parents=True)
+        (folder / "seconds").write_bytes(b"")
+    month_ago = time.time() - 31 * 24 * 3600
+    for path in (*old.iterdir(), old, *other.iterdir(), other, fresh):
+        os.utime(path, (month_ago, month_ago))
+    with attempt_at(short("full"), tmp_path, time.monotonic()):
+        assert not old.exists()
+        assert fresh.exists()  # a file in it is younger
+        assert other.exists()  # no run's name
+
+
+def test_saves_between_evaluations_lose_no_reading_of_the_loss(
+    short: Callable[..., TrainingPlan],
+    dataset: Dataset,
+    hardware: Hardware,
+    cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plan = dataclasses.replace(short("full"), max_steps=190, eval_every_steps=190, batch_size=4)
+    whole = run_plan(plan, dataset, tmp_path / "whole", hardware)
+    monkeypatch.setattr("zenml_ftvr.train.loop.SAVE_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("zenml_ftvr.train.loop.SAVE_SHARE", float("inf"))
+
+    def progress(what: str, done: int, total: int, note: str = "") -> None:
+        if done == 48:  # the loss is read every third step
+            raise Broken
+
+    with pytest.raises(Broken):
+        run_plan(plan, dataset, tmp_path / "again", hardware, progress=progress)
+    monkeypatch.undo()
+    monkeypatch.setenv("ZENML_FTVR_CACHE", str(cache))
+    again = run_plan(plan, dataset, tmp_path / "again", hardware)
+    assert "It went on from the checkpoint after step 47." in again.notes
+    values = [[(one.step, one.metric, one.value) for one in run.curve] for run in (again, whole)]
+    assert values[0] == values[1]
+    assert weights_of(again) == weights_of(whole)
+
+
+def test_contrastive_begins_again_and_counts_what_was_lost(
+    plan_of: Callable[..., TrainingPlan],
+    learns: dict[Kind, Approach],
+    dataset: Dataset,
+    hardware: Hardware,
+    cache: Path,
+    tmp_path: Path,
+) -> None:
+    plan = plan_of(learns["contrastive"], max_steps=4)
+
+    def progress(what: str, done: int, total: int, note: str = "") -> None:
+        if what == "training contrastive" and done == 3:
+            raise Broken
+
+    with pytest.raises(Broken):
+        run_plan(plan, dataset, tmp_path / "model", hardware, progress=progress)
+    model = run_plan(plan, dataset, tmp_path / "model", hardware)
+    assert [entry.what for entry in model.ledger.entries] == ["failed attempt", "training"]
+    assert "1 earlier attempt at this plan did not end" in model.notes[0]
+    assert weights_of(model) == weights_of(run_plan(plan, dataset, tmp_path / "b", hardware))
+    used_up = dataclasses.replace(plan, wall_seconds=50.0)
+    run_folder(plan, None).mkdir(parents=True)
+    Attempt(run_folder(plan, None), time.monotonic() - 60).fail("Broken")
+    with pytest.raises(BudgetError, match=r"'contrastive' took 60 s of its 50 s"):
+        run_plan(used_up, dataset, tmp_path / "model", hardware)
