@@ -184,6 +184,14 @@ class TaskCase:
     n_rows: int = 160
 
 
+LONGER: dict[Kind, Approach] = {
+    "partial": Partial(learning_rate=1e-2, epochs=24, batch_size=8, layers=1),
+    "full": Full(learning_rate=5e-3, epochs=24, batch_size=8),
+    "lora": Lora(learning_rate=1e-2, epochs=24, batch_size=8, rank=8),
+    "scratch": Scratch(epochs=24, batch_size=8, depth=2, vocabulary_size=VOCABULARY),
+}
+"""Short documents share blocks, so that an epoch has few steps."""
+
 TASKS: dict[str, TaskCase] = {
     "text-single": TaskCase(
         task=TextClassification(max_length=32),
@@ -197,7 +205,7 @@ TASKS: dict[str, TaskCase] = {
         base="bert_folder",
         trivial=every_label,
         approaches={
-            "partial": Partial(learning_rate=1e-2, epochs=16, batch_size=16, layers=1),
+            "partial": Partial(learning_rate=1e-2, epochs=24, batch_size=16, layers=1),
             "lora": Lora(learning_rate=1e-2, epochs=16, batch_size=16, rank=8),
         },
     ),
@@ -225,12 +233,14 @@ TASKS: dict[str, TaskCase] = {
         row=prompts_and_answers,
         base="gpt2_folder",
         trivial=any_byte,
+        approaches=LONGER,
     ),
     "chat": TaskCase(
         task=CausalLM(form="chat", max_length=64),
         row=conversations,
         base="gpt2_folder",
         trivial=any_byte,
+        approaches=LONGER,
     ),
     "seq2seq": TaskCase(
         task=Seq2Seq(max_length=80, max_target_length=16),

@@ -21,6 +21,7 @@ from zenml_ftvr.values import CurvePoint, TrainingPlan
 __all__ = ["Observations", "Stepping", "conditions", "trainer_class"]
 
 LOOP_FILE = "ftvr_loop.json"
+WEIGHTS_FILE = "model.safetensors"  # where transformers looks for them
 MIB = 2**20
 
 
@@ -63,6 +64,7 @@ def conditions(part_rows: int) -> dict[str, Any]:
 def trainer_class(plan: TrainingPlan, sampled: RowOrder, stepping: Stepping) -> Any:
     """A class of Trainer for the steps of one plan, over the rows as `sampled` orders them."""
     import torch
+    from safetensors.torch import save_model
     from transformers import Trainer
 
     seen, brake = stepping.seen, stepping.brake
@@ -134,6 +136,19 @@ def trainer_class(plan: TrainingPlan, sampled: RowOrder, stepping: Stepping) -> 
             metrics = super()._evaluate(*args, **kwargs)
             brake.evaluated(brake.clock() - began)
             return metrics
+
+        def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+            """Weights under the names that they have in memory; of adapters as PEFT has it.
+
+            transformers writes some families under older names (ViT in 5.23), and its checkpoints
+            are loaded without a word about names that the model does not have.
+            """
+            if hasattr(self.model, "peft_config"):
+                super()._save(output_dir, state_dict)
+                return
+            folder = Path(output_dir or self.args.output_dir)
+            folder.mkdir(parents=True, exist_ok=True)
+            save_model(self.model, str(folder / WEIGHTS_FILE), metadata={"format": "pt"})
 
         def _save_checkpoint(self, model: Any, trial: Any) -> None:
             began = brake.clock()
