@@ -60,6 +60,21 @@ def _own_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         _forget_store()
 
 
+def _own_source_root() -> None:
+    source_utils.set_custom_source_root(str(Path(__file__).parent))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _source_root_of_module() -> None:
+    """ZenML's command line, called within a test, leaves another root: modules would load twice."""
+    _own_source_root()
+
+
+@pytest.fixture(autouse=True)
+def _source_root_of_test() -> None:
+    _own_source_root()
+
+
 @pytest.fixture
 def client() -> Client:
     return Client()
