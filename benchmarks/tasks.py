@@ -1,6 +1,6 @@
 """Train the approaches on tasks of several kinds, and score them on rows that none has seen.
 
-    python benchmarks/tasks.py tags digits                    # nothing to download
+    python benchmarks/tasks.py tags digits docstrings-cipher  # nothing to download
     python benchmarks/tasks.py text --train TREC.train.all --test TREC.test.all
     python benchmarks/tasks.py text --train custrev.all
 
@@ -26,7 +26,7 @@ from appending import RESULTS, Run, append_missing
 from generated import tagged_sentences
 
 from zenml_ftvr.api import plan_for, resolve_base
-from zenml_ftvr.data import Dataset, dataset_from
+from zenml_ftvr.data import CORPORA, Dataset, dataset_from, load_dataset
 from zenml_ftvr.evaluate import scores_with_intervals
 from zenml_ftvr.hardware import detect
 from zenml_ftvr.models import load
@@ -168,7 +168,7 @@ def _numbers(scores: Sequence[Score]) -> dict[str, Any]:
 def main() -> None:
     """Measure what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", nargs="+", choices=["tags", "digits", "text"])
+    parser.add_argument("what", nargs="+", choices=["tags", "digits", "text", *CORPORA])
     parser.add_argument("--train", type=Path, help="a file of `label text` lines")
     parser.add_argument("--test", type=Path, help="a file of rows to test on")
     parser.add_argument("--kind", action="append", help="approaches; all by default")
@@ -188,6 +188,10 @@ def main() -> None:
             )
         elif what == "digits":
             append_missing(path, runs("digits", *digits(), chosen(WITHOUT_BASE), arguments.minutes))
+        elif what in CORPORA:
+            corpus, task = load_dataset(DataSource(name=what)), TextClassification()
+            found = runs(what, corpus, task, chosen(WITH_BASE), arguments.minutes)
+            append_missing(path, found)
         elif arguments.train is None:
             parser.error("text needs --train")
         else:
