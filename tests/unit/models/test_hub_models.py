@@ -75,7 +75,7 @@ def test_a_revision_is_the_one_that_was_pinned(
     base = client.call("resolved", {"name": repository.name, "revision": pinned or commit})
     assert Path(base["folder"]).name == commit
     assert base["fingerprint"] != newest["fingerprint"]
-    assert base["n_params"] == newest["n_params"] == 26_880
+    assert base["n_params"] == newest["n_params"] == 26_912
 
 
 @pytest.mark.parametrize("revision", ["v9", "f" * 40])
@@ -117,7 +117,7 @@ def test_a_private_model_needs_the_token(publish: Publish, client: Client) -> No
     wrong = client.call("resolved", source, "hf_canaryOfAnother")
     assert "the Hub does not know the token that is set (HTTP 401). Renew HF_TOKEN" in wrong
     assert "hf_canary" not in without + wrong
-    assert client.call("resolved", source, TOKEN)["n_params"] == 26_880
+    assert client.call("resolved", source, TOKEN)["n_params"] == 26_912
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_allowed_pickled_weights_give_what_safetensors_give(
     publish("same-safely", pytorch_model__bin=pickled)
     source = {"name": "team/allowed-pickle", "allow": ["pickled_weights"]}
     safe = {"name": "team/same-safely", "allow": ["pickled_weights"]}
-    assert client.call("resolved", source)["n_params"] == 26_880
+    assert client.call("resolved", source)["n_params"] == 26_912
     assert "pytorch_model.bin" not in client.call("resolved", safe)["files"]
     assert client.call("features", source) == client.call("features", safe)
 

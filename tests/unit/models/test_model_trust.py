@@ -17,7 +17,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from zenml_ftvr import load
-from zenml_ftvr.data import load_dataset, read_texts
+from zenml_ftvr.data import load_dataset, read_texts, rows_of_inputs
 from zenml_ftvr.errors import ConfigurationError, FtvrError, ModelError
 from zenml_ftvr.models import load_encoder, resolve
 from zenml_ftvr.report import model_card, trained_model_page
@@ -96,7 +96,9 @@ def test_code_of_a_tokenizer_is_not_run(copy: Path, tmp_path: Path) -> None:
     (copy / "own.py").write_text(f"import pathlib\npathlib.Path({str(mark)!r}).touch()\n")
     names = {"AutoTokenizer": ["own.Slow", "own.Fast"]}
     describe(copy, "tokenizer_config.json", tokenizer_class="OwnTokenizer", auto_map=names)
-    load_encoder(resolve(ModelSource(name=str(copy))).folder, 8, "cpu").features(["bishop"])
+    load_encoder(resolve(ModelSource(name=str(copy))).folder, 8, "cpu").features(
+        rows_of_inputs(["bishop"], TextClassification())
+    )
     assert not mark.exists()
 
 
