@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterator
+import importlib.util
+from collections.abc import Callable, Iterator
+from importlib.machinery import ModuleSpec
 from typing import Any
 
 import pytest
@@ -142,13 +144,25 @@ def test_the_doctor_looks_at_the_trainer(client: Client) -> None:
     ]
 
 
+def _with_ray(found: ModuleSpec | None) -> Callable[..., ModuleSpec | None]:
+    """What is found of Ray; of everything else what is there."""
+    real = importlib.util.find_spec
+
+    def find(name: str, *more: Any) -> ModuleSpec | None:
+        return found if name == "ray" else real(name, *more)
+
+    return find
+
+
 def test_the_doctor_names_what_is_wrong_with_it_here(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client.update_stack_component(
-        "ftvr_trainer", KIND, configuration={"target": "ray", "ray_address": "auto"}
-    )
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with monkeypatch.context() as there:  # Ray is installed while it is registered, and then not
+        there.setattr("importlib.util.find_spec", _with_ray(ModuleSpec("ray", None)))
+        client.update_stack_component(
+            "ftvr_trainer", KIND, configuration={"target": "ray", "ray_address": "auto"}
+        )
+    monkeypatch.setattr("importlib.util.find_spec", _with_ray(None))
     found = [one for one in examine(None) if "trainer" in one.text]
     assert [one.is_fine for one in found] == [False]
     assert "Ray is not installed" in found[0].text
