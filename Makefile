@@ -57,7 +57,7 @@ dashboard: $(DEMO)/zenml/.ready ## Show the runs of the demo in the ZenML dashbo
 	@$(DEMO_ENV) $(BIN)/zenml login --local --blocking
 
 .PHONY: test
-test: $(VENV)/.installed ## Unit tests, the ZenML layer, and one pipeline end to end (ten minutes)
+test: $(VENV)/.installed ## Unit tests, the ZenML layer, and one pipeline end to end (a quarter of an hour)
 	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 .PHONY: test-all
