@@ -53,7 +53,7 @@ def fit_baseline(work: Work, rows: Rows, seed: int) -> Baseline:
         case SeqToSeqWork():
             return fit_retrieval(work, rows, seed)
         case _:
-            raise ConfigurationError(f"there is no baseline for '{work.task.kind}' yet.")
+            raise ConfigurationError(f"no baseline is known for '{work.task.kind}'.")
 
 
 def load_baseline(work: Work, folder: Path) -> Baseline:
@@ -70,4 +70,4 @@ def load_baseline(work: Work, folder: Path) -> Baseline:
         case SeqToSeqWork():
             return load_retrieval(work, folder)
         case _:
-            raise ConfigurationError(f"there is no baseline for '{work.task.kind}' yet.")
+            raise ConfigurationError(f"no baseline is known for '{work.task.kind}'.")
