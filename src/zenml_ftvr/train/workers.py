@@ -1,0 +1,133 @@
+"""Several workers share a plan's steps: started, followed, and ended with this process."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zenml_ftvr.errors import TrainingError
+from zenml_ftvr.train.faults import stop_signal
+from zenml_ftvr.train.once import Go, Stepped, Surroundings
+from zenml_ftvr.train.worker import LEASH
+from zenml_ftvr.train.worker_job import Heard, done_in, failures_in, hear, write_job
+from zenml_ftvr.train.workers_agent import ENDED, SAVE_SECONDS
+
+if TYPE_CHECKING:
+    from zenml_ftvr.data import Dataset
+
+__all__ = ["train_with_workers"]
+
+LOOK_EVERY_SECONDS = 0.1  # at what the workers say, and at whether they still run
+OUTPUT = "output.log"
+LAST_LINES = 5  # of the workers' output, in an error that has nothing better to say
+LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
+
+
+def train_with_workers(go: Go, dataset: Dataset, around: Surroundings) -> Stepped:
+    """Train with the team of `around`; the model is in its `work` folder afterwards.
+
+    Raises what the workers raised, `OutOfMemory` among it.
+    """
+    if around.team.target == "ray":
+        from zenml_ftvr.train.workers_ray import train_on_ray
+
+        return train_on_ray(go, dataset, around)
+    return _train_here(go, dataset, around)
+
+
+def _train_here(go: Go, dataset: Dataset, around: Surroundings) -> Stepped:
+    folder = around.work / "workers"
+    write_job(go, dataset, around, folder)
+    (folder / ENDED).unlink(missing_ok=True)
+    heard = Heard(folder)
+    with stop_signal() as told, _agent(folder, around) as agent:
+        passed_on = False
+        while agent.poll() is None:
+            for message in heard.new():
+                hear(message, around)
+            if told.came and not passed_on:
+                agent.send_signal(signal.SIGTERM)
+                passed_on = True
+            time.sleep(LOOK_EVERY_SECONDS)
+    for message in heard.new():
+        hear(message, around)
+    done = done_in(folder)
+    if done is None or agent.returncode != 0:
+        raise _why(folder, around.team.workers, agent.returncode)
+    return done
+
+
+@contextmanager
+def _agent(folder: Path, around: Surroundings) -> Iterator[subprocess.Popen[bytes]]:
+    """The process that starts the workers, while the body runs. When this process ends, however
+    that happens, a pipe closes, by which the workers know.
+    """
+    command = [sys.executable, "-P", "-m", "zenml_ftvr.train.workers_agent"]
+    with (folder / OUTPUT).open("ab") as output:
+        agent = subprocess.Popen(
+            [*command, str(folder), str(around.team.workers)],
+            env=_environment(around),
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield agent
+    finally:
+        if agent.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                agent.stdin.close()
+        if agent.poll() is None:
+            agent.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                agent.wait(SAVE_SECONDS)
+        agent.kill()
+        agent.wait()
+
+
+def _environment(around: Surroundings) -> Mapping[str, str]:
+    threads = str(around.team.threads or 1)
+    own = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, LEASH: "1"}
+    # gloo looks for the machine's own name otherwise, which need not lead to it.
+    own["GLOO_SOCKET_IFNAME"] = os.environ.get("GLOO_SOCKET_IFNAME", LOOPBACK)
+    return {**os.environ, **own}
+
+
+def _why(folder: Path, workers: int, exit_code: int) -> Exception:
+    """What ended the workers; where one could not say it, its signal or the last lines."""
+    failures = failures_in(folder)
+    for failure in failures.values():
+        if failure.kind in ("ours", "memory"):
+            return failure.as_error()
+    ended: dict[str, Any] = {}
+    with contextlib.suppress(OSError, ValueError):
+        ended = json.loads((folder / ENDED).read_text(encoding="utf-8"))
+    for rank, code in ended.items():
+        if code < 0 and int(rank) not in failures and -code != signal.SIGTERM:
+            return _lost(int(rank), workers, -code)
+    for failure in failures.values():
+        return failure.as_error()
+    text = (folder / OUTPUT).read_text(encoding="utf-8", errors="replace")
+    last = " | ".join(line for line in text.splitlines()[-LAST_LINES:] if line.strip())
+    return TrainingError(
+        f"the {workers} workers did not end their work: exit code {exit_code}. The last lines of "
+        f"their output: {last or 'none'}"
+    )
+
+
+def _lost(rank: int, workers: int, number: int) -> Exception:
+    name = signal.Signals(number).name
+    hint = "; the kernel does that where memory runs out" if number == signal.SIGKILL else ""
+    return TrainingError(
+        f"worker {rank + 1} of {workers} was ended by {name}{hint}. Run the same plan again to go "
+        f"on from the last checkpoint, with fewer workers or a smaller batch_size if it was memory."
+    )
