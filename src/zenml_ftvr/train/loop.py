@@ -32,6 +32,7 @@ from zenml_ftvr.train.progress import Progress
 from zenml_ftvr.train.settle import make_ready
 from zenml_ftvr.train.trainer import Observations, Stepping, trainer_class
 from zenml_ftvr.train.worker_group import Group
+from zenml_ftvr.train.worker_sharding import shard_on_any_device, sharding_of
 from zenml_ftvr.train.worker_shares import Shares, share_of
 from zenml_ftvr.train.worker_trainer import agreement, among_workers
 from zenml_ftvr.values import (
@@ -193,8 +194,10 @@ def trainer_for(
         use_cpu=device.kind == "cpu",
         remove_unused_columns=False,  # rows hold what their batches need, and no more
         fsdp=sharded or None,
-        fsdp_config={"version": 2, "state_dict_type": "FULL_STATE_DICT"} if sharded else None,
+        fsdp_config=sharding_of(prepared.trainable.model) if sharded else None,
     )
+    if sharded:
+        shard_on_any_device()
     # Else transformers would put `part_rows` rows on each card that it sees: another batch size.
     arguments._n_gpu = min(1, arguments.n_gpu)
 

@@ -12,18 +12,18 @@ from zenml_ftvr.models import ResolvedModel, Trainable, save_trainable
 from zenml_ftvr.train.attempts import Attempt
 from zenml_ftvr.train.faults import is_out_of_memory
 from zenml_ftvr.train.frozen import states_folder, without_frozen_part
-from zenml_ftvr.train.loop import LoopResult, Prepared, prepare, run_loop
+from zenml_ftvr.train.loop import LoopResult, Prepared, prepare, read_by_a_tokenizer, run_loop
 from zenml_ftvr.train.pretrain import Pretrained, Watch, pretrained_body
 from zenml_ftvr.train.progress import Progress
 from zenml_ftvr.train.team import ALONE, Team
 from zenml_ftvr.train.worker_group import Group
-from zenml_ftvr.train.worker_whole import whole_model
+from zenml_ftvr.train.worker_sharding import whole_model
 from zenml_ftvr.values import Hardware, TrainingPlan
 
 if TYPE_CHECKING:
     from zenml_ftvr.data import Dataset
 
-__all__ = ["Go", "OutOfMemory", "Stepped", "Surroundings", "get_ready", "train_once"]
+__all__ = ["Go", "OutOfMemory", "Stepped", "Surroundings", "get_ready", "states_of", "train_once"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +129,8 @@ def train_once(
                 raise
             raise OutOfMemory(str(error)) from error
     if group is not None and group.sharding == "full":
-        trainable = whole_model(trainable, go.plan, dataset, base, group)
+        inputs = read_by_a_tokenizer(go.plan.task, dataset)
+        trainable = whole_model(trainable, go.plan, base, inputs, group)
     if group is None or group.is_first:
         save_trainable(trainable, base, go.saved_as, prepared.work, around.work / "model")
     curve = tuple(point for done in pretrained for point in done.curve)

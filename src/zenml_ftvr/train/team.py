@@ -10,7 +10,7 @@ from zenml_ftvr.train.worker_shares import share_of
 from zenml_ftvr.values import Approach, Full, Hardware, Lora, Partial, Scratch, TrainingPlan
 from zenml_ftvr.values.execution import Execution, Sharding
 
-__all__ = ["ALONE", "Team", "granted_team"]
+__all__ = ["ALONE", "Team", "comes_first", "granted_team"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +71,13 @@ def _unlabelled(approach: Approach) -> object:
             return None
 
 
+def comes_first(plan: TrainingPlan) -> bool:
+    """Whether one worker has work to do before the others begin, which they find done: learning
+    from unlabelled texts, or the answers of frozen layers.
+    """
+    return plan.kind == "partial" or _unlabelled(plan.approach) is not None
+
+
 def granted_team(plan: TrainingPlan, hardware: Hardware) -> Team:
     """Who trains `plan` in this process's step: as many as the trainer granted.
 
@@ -86,7 +93,8 @@ def granted_team(plan: TrainingPlan, hardware: Hardware) -> Team:
             f"the trainer's sharding is 'full', which divides all weights of 'full' and 'scratch' "
             f"among workers; '{plan.kind}' trains a part of them. Set sharding=none for this step."
         )
-    workers, notes = min(granted.workers, plan.batch_size), ()
+    workers = min(granted.workers, plan.batch_size)
+    notes: tuple[str, ...] = ()
     if workers < granted.workers:
         said = f"A batch has {plan.batch_size} rows: {workers} of {granted.workers} workers train."
         notes = (said,)

@@ -1,15 +1,17 @@
 """A worker: trains what a folder says, alone or as one of several, and knows no ZenML.
 
-    python -m zenml_ftvr.train.worker FOLDER
+    python -m zenml_ftvr.train.worker FOLDER [get-ready]
     torchrun --nproc-per-node 2 -m zenml_ftvr.train.worker FOLDER
 
 `train/worker_job.py` says what is in the folder, before and after. torchrun's variables say which
-of how many this one is.
+of how many this one is. `get-ready` stops before the first step: what is kept for every worker is
+then there.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import sys
 import threading
@@ -21,10 +23,10 @@ from typing import Any
 
 from zenml_ftvr.data import Dataset
 from zenml_ftvr.hardware import peak_memory
-from zenml_ftvr.models import resolve, this_device
+from zenml_ftvr.models import ResolvedModel, resolve, this_device
 from zenml_ftvr.train.faults import Interrupted
-from zenml_ftvr.train.once import Go, Surroundings, train_once
-from zenml_ftvr.train.progress import silent
+from zenml_ftvr.train.frozen import without_frozen_part
+from zenml_ftvr.train.once import Go, Surroundings, get_ready, states_of, train_once
 from zenml_ftvr.train.worker_group import Group
 from zenml_ftvr.train.worker_job import (
     Job,
@@ -36,7 +38,9 @@ from zenml_ftvr.train.worker_job import (
     write_failure,
 )
 
-__all__ = ["LEASH", "main", "work_on"]
+__all__ = ["GET_READY", "LEASH", "main", "work_on"]
+
+GET_READY = "get-ready"
 
 LEASH = "ZENML_FTVR_LEASH"
 """Set where standard input is a pipe that stays open as long as the process that waits lives."""
@@ -52,19 +56,14 @@ def _joined(sharding: Any) -> Iterator[Group]:
     import torch.distributed as dist
 
     # What torchrun sets; a process that was started alone is the only worker.
-    alone = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1"}
-    for name, value in alone.items():
+    alone = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0"}
+    for name, value in (alone | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}).items():
         os.environ.setdefault(name, value)
     rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     on_cuda = this_device().kind == "cuda"
     if on_cuda:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    backend = "nccl" if on_cuda else "gloo"
-    if size == 1:
-        store = dist.HashStore()
-        dist.init_process_group(backend, store=store, rank=0, world_size=1, timeout=LONGEST_WAIT)
-    else:
-        dist.init_process_group(backend, timeout=LONGEST_WAIT)
+    dist.init_process_group("nccl" if on_cuda else "gloo", timeout=LONGEST_WAIT)
     try:
         yield Group(rank=rank, size=size, sharding=sharding)
         dist.barrier()  # the first one may still write
@@ -83,38 +82,53 @@ def _end_with_whoever_waits() -> None:
     threading.Thread(target=watch, daemon=True, name="ftvr-leash").start()
 
 
-def work_on(job: Job, dataset: Dataset, group: Group, tell: Tell, folder: Path) -> None:
-    """Train the job among `group`; what came of it is written to `folder`."""
-
+def _surroundings(job: Job, tell: Tell, is_first: bool) -> Surroundings:
     def log(metrics: dict[str, float], step: int) -> None:
-        tell({"metrics": metrics, "step": step})
+        if is_first:
+            tell({"metrics": metrics, "step": step})
 
     def progress(what: str, done: int, total: int, note: str = "") -> None:
-        tell({"what": what, "done": done, "total": total, "note": note})
+        if is_first:
+            tell({"what": what, "done": done, "total": total, "note": note})
 
-    def unsaid(metrics: dict[str, float], step: int) -> None:
-        """The first worker says it."""
-
-    around = Surroundings(
+    return Surroundings(
         work=Path(job.model).parent,
         hardware=job.hardware,
-        log=log if group.is_first else unsaid,
-        progress=progress if group.is_first else silent,
+        log=log,
+        progress=progress,
         started=job.started,
     )
-    go = Go(
+
+
+def _go(job: Job) -> Go:
+    return Go(
         plan=job.plan,
         saved_as=job.saved_as,
         folder=Path(job.checkpoints),
         part_rows=job.part_rows,
     )
-    base = None if job.plan.model is None else resolve(job.plan.model)
+
+
+def _base(job: Job) -> ResolvedModel | None:
+    return None if job.plan.model is None else resolve(job.plan.model)
+
+
+def _get_ready(job: Job, dataset: Dataset, tell: Tell) -> None:
+    around, go, base = _surroundings(job, tell, True), _go(job), _base(job)
+    prepared, _ = get_ready(go, dataset, base, around)
+    states = states_of(base, prepared.trainable, around)
+    with without_frozen_part(prepared, states, around.hardware.device, around.progress):
+        pass  # the states are kept now
+
+
+def work_on(job: Job, dataset: Dataset, group: Group, tell: Tell, folder: Path) -> None:
+    """Train the job among `group`; what came of it is written to `folder`."""
+    around = _surroundings(job, tell, group.is_first)
     with peak_memory() as peak:
-        done = train_once(go, dataset, base, around, group=group)
-    (folder / f"peak-{group.rank}").write_text(str(peak.gib), encoding="ascii")
-    group.wait()  # all have written theirs
+        done = train_once(_go(job), dataset, _base(job), around, group=group)
+    peaks = group.gather(peak.gib)
     if group.is_first:
-        write_done(done, folder)
+        write_done(dataclasses.replace(done, peak_memory_gib=max(peaks)), folder)
 
 
 def main() -> None:
@@ -125,6 +139,9 @@ def main() -> None:
     rank = int(os.environ.get("RANK", "0"))
     try:
         job, dataset = read_job(folder)
+        if GET_READY in sys.argv[2:]:
+            _get_ready(job, dataset, teller(folder))
+            return
         with _joined(job.sharding) as group:
             work_on(job, dataset, group, teller(folder), folder)
     except BaseException as error:

@@ -1,11 +1,10 @@
 """What a worker is given and gives back: a folder with a plan, the data, and what came of it.
 
-    job.json      the plan, and how it is trained; read by every worker
-    data/         the data set, as Arrow files
-    told.jsonl    what the first worker says while it works: progress, readings
-    done.json     what was trained, by the first worker
-    peak-R        the most memory that worker R held, in GiB
-    failed-R.json why worker R gave up
+job.json      the plan, and how it is trained; read by every worker
+data/         the data set, as Arrow files
+told.jsonl    what the first worker says while it works: progress, readings
+done.json     what was trained, by the first worker
+failed-R.json why worker R gave up
 """
 
 from __future__ import annotations
@@ -30,6 +29,7 @@ from zenml_ftvr.values.execution import Sharding
 
 __all__ = [
     "Failure",
+    "Heard",
     "Job",
     "Tell",
     "done_in",
@@ -39,6 +39,7 @@ __all__ = [
     "teller",
     "why_it_failed",
     "write_done",
+    "write_failure",
     "write_job",
 ]
 
@@ -82,7 +83,7 @@ def write_job(go: Go, dataset: Dataset, around: Surroundings, folder: Path) -> N
         half = folder / f"{DATA}.half"
         write_dataset(dataset, half)
         half.replace(folder / DATA)
-    for left in (folder / DONE, folder / TOLD, *folder.glob("failed-*"), *folder.glob("peak-*")):
+    for left in (folder / DONE, folder / TOLD, *folder.glob("failed-*")):
         left.unlink(missing_ok=True)
     job = Job(
         plan=go.plan,
@@ -135,6 +136,7 @@ class Heard:
     """What was said in a folder, line by line."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._path = folder / TOLD
         self._at = 0
 
@@ -163,13 +165,11 @@ def done_in(folder: Path) -> Stepped | None:
     except FileNotFoundError:
         return None
     points = tuple(CurvePoint(**point) for point in content["loop"].pop("curve"))
-    peaks = [float(one.read_text()) for one in folder.glob("peak-*")]
     return Stepped(
         **{
             **content,
             "loop": LoopResult(**content["loop"], curve=points),
             "notes": tuple(content["notes"]),
-            "peak_memory_gib": max(peaks, default=0.0),
         }
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from zenml_ftvr.train.faults import StopSignal
@@ -34,6 +35,7 @@ def among_workers(planned: Any, plan: TrainingPlan, shares: Shares, group: Group
         loss_is_scaled_for_ga = True
         weights: list[float]
         weight: float | None = None
+        optimizer: Any
         round_ = 0  # of the evaluation that goes on
 
         def create_optimizer(self, model: Any = None) -> Any:
@@ -131,9 +133,11 @@ def among_workers(planned: Any, plan: TrainingPlan, shares: Shares, group: Group
         def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
             if group.sharding == "none":
                 super()._save(output_dir, state_dict)
-            # Else the whole weights are in the file from which accelerate goes on.
+                return
+            # The whole weights will be in the file from which accelerate goes on.
+            Path(output_dir or self.args.output_dir).mkdir(parents=True, exist_ok=True)
 
-        def complete(self, folder: Any) -> None:
+        def complete(self, folder: Path) -> None:
             group.wait()  # the generators of all are there
             super().complete(folder)
             group.wait()  # nobody goes on from, or ends with, what is not whole

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from zenml_ftvr.errors import TrainingError
 from zenml_ftvr.train.faults import stop_signal
 from zenml_ftvr.train.once import Go, Stepped, Surroundings
-from zenml_ftvr.train.worker import LEASH
+from zenml_ftvr.train.team import comes_first
+from zenml_ftvr.train.worker import GET_READY, LEASH
 from zenml_ftvr.train.worker_job import Heard, done_in, failures_in, hear, write_job
 from zenml_ftvr.train.workers_agent import ENDED, SAVE_SECONDS
 
@@ -49,49 +50,60 @@ def _train_here(go: Go, dataset: Dataset, around: Surroundings) -> Stepped:
     write_job(go, dataset, around, folder)
     (folder / ENDED).unlink(missing_ok=True)
     heard = Heard(folder)
-    with stop_signal() as told, _agent(folder, around) as agent:
+    if comes_first(go.plan):
+        _run(("zenml_ftvr.train.worker", str(folder), GET_READY), heard, around)
+    workers = str(around.team.workers)
+    _run(("zenml_ftvr.train.workers_agent", str(folder), workers), heard, around)
+    done = done_in(folder)
+    if done is None:
+        raise _why(folder, around.team.workers, 0)
+    return done
+
+
+def _run(module: tuple[str, ...], heard: Heard, around: Surroundings) -> None:
+    """Run one of our modules to its end, passing on what its workers say, and SIGTERM to it."""
+    with stop_signal() as told, _process(module, heard.folder, around) as process:
         passed_on = False
-        while agent.poll() is None:
+        while process.poll() is None:
             for message in heard.new():
                 hear(message, around)
             if told.came and not passed_on:
-                agent.send_signal(signal.SIGTERM)
+                process.send_signal(signal.SIGTERM)
                 passed_on = True
             time.sleep(LOOK_EVERY_SECONDS)
     for message in heard.new():
         hear(message, around)
-    done = done_in(folder)
-    if done is None or agent.returncode != 0:
-        raise _why(folder, around.team.workers, agent.returncode)
-    return done
+    if process.returncode != 0:
+        raise _why(heard.folder, around.team.workers, process.returncode)
 
 
 @contextmanager
-def _agent(folder: Path, around: Surroundings) -> Iterator[subprocess.Popen[bytes]]:
-    """The process that starts the workers, while the body runs. When this process ends, however
-    that happens, a pipe closes, by which the workers know.
+def _process(
+    module: tuple[str, ...], folder: Path, around: Surroundings
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A module's process while the body runs. When this process ends, however that happens, a pipe
+    closes, by which the workers know.
     """
-    command = [sys.executable, "-P", "-m", "zenml_ftvr.train.workers_agent"]
     with (folder / OUTPUT).open("ab") as output:
-        agent = subprocess.Popen(
-            [*command, str(folder), str(around.team.workers)],
+        process = subprocess.Popen(  # noqa: S603  (this Python, and modules of ours)
+            [sys.executable, "-P", "-m", *module],
             env=_environment(around),
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
     try:
-        yield agent
+        yield process
     finally:
-        if agent.stdin is not None:
+        if process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
-                agent.stdin.close()
-        if agent.poll() is None:
-            agent.terminate()
+                process.stdin.close()
+        if process.poll() is None:
+            process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                agent.wait(SAVE_SECONDS)
-        agent.kill()
-        agent.wait()
+                process.wait(SAVE_SECONDS)
+        process.kill()
+        process.wait()
 
 
 def _environment(around: Surroundings) -> Mapping[str, str]:
