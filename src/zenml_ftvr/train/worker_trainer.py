@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from zenml_ftvr.train.checkpoints import keep_only
 from zenml_ftvr.train.faults import StopSignal
 from zenml_ftvr.train.optimizers import optimizer_for
 from zenml_ftvr.train.trainer import Observations
@@ -141,6 +142,9 @@ def among_workers(planned: Any, plan: TrainingPlan, shares: Shares, group: Group
             group.wait()  # the generators of all are there
             super().complete(folder)
             group.wait()  # nobody goes on from, or ends with, what is not whole
+            if group.own_folders and not group.is_first:
+                best = self.state.best_global_step
+                keep_only(folder.parent, {folder.name, f"checkpoint-{best}"})
             group.saved(folder.parent)
 
         def summed_losses(self) -> list[float]:
