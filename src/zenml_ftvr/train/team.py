@@ -104,6 +104,12 @@ def granted_team(plan: TrainingPlan, hardware: Hardware) -> Team:
             f"each worker takes one. Set workers to {hardware.n_devices}, or ask for more: "
             f"ResourceSettings(gpu_count={workers})."
         )
+    if granted.target == "ray" and (granted.gpu_count or 0) % granted.workers:
+        raise ConfigurationError(
+            f"the step asks for {granted.gpu_count} GPUs, and the trainer's {granted.workers} "
+            f"workers cannot share them evenly. Ask for as many as there are workers: "
+            f"ResourceSettings(gpu_count={granted.workers})."
+        )
     cores = granted.threads or hardware.cores
     return Team(
         workers=workers,
