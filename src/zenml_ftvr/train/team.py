@@ -49,7 +49,7 @@ def _alone(plan: TrainingPlan, granted: Execution, why: str) -> Team:
     return Team(notes=(said,))
 
 
-def _cannot_share(plan: TrainingPlan, granted: Execution) -> str | None:
+def _cannot_share(plan: TrainingPlan, granted: Execution, hardware: Hardware) -> str | None:
     """Why the steps of a plan cannot be divided, as the rest of a sentence; None where they can."""
     match plan.approach:
         case Partial() | Full() | Lora() | Scratch():
@@ -58,6 +58,8 @@ def _cannot_share(plan: TrainingPlan, granted: Execution) -> str | None:
             return "its work is not in steps that can be divided"
     if granted.target == "ray" and _unlabelled(plan.approach) is not None:
         return "it learns from unlabelled texts first, which is done on one machine"
+    if granted.target == "local" and hardware.device == "mps":
+        return "Apple's graphics processor cannot be shared"
     if plan.batch_size == 1:
         return "its batch has one row"
     return None
@@ -86,7 +88,7 @@ def granted_team(plan: TrainingPlan, hardware: Hardware) -> Team:
     granted = Execution.from_environment()
     if granted is None or granted.workers == 1:
         return ALONE
-    if (why := _cannot_share(plan, granted)) is not None:
+    if (why := _cannot_share(plan, granted, hardware)) is not None:
         return _alone(plan, granted, why)
     if granted.sharding == "full" and not isinstance(plan.approach, Full | Scratch):
         raise ConfigurationError(

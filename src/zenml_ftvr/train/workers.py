@@ -25,7 +25,7 @@ from zenml_ftvr.train.workers_agent import ENDED, SAVE_SECONDS
 if TYPE_CHECKING:
     from zenml_ftvr.data import Dataset
 
-__all__ = ["train_with_workers"]
+__all__ = ["train_with_workers", "why_they_ended"]
 
 LOOK_EVERY_SECONDS = 0.1  # at what the workers say, and at whether they still run
 OUTPUT = "output.log"
@@ -56,7 +56,7 @@ def _train_here(go: Go, dataset: Dataset, around: Surroundings) -> Stepped:
     _run(("zenml_ftvr.train.workers_agent", str(folder), workers), heard, around)
     done = done_in(folder)
     if done is None:
-        raise _why(folder, around.team.workers, 0)
+        raise why_they_ended(folder, around.team.workers, 0)
     return done
 
 
@@ -74,7 +74,7 @@ def _run(module: tuple[str, ...], heard: Heard, around: Surroundings) -> None:
     for message in heard.new():
         hear(message, around)
     if process.returncode != 0:
-        raise _why(heard.folder, around.team.workers, process.returncode)
+        raise why_they_ended(heard.folder, around.team.workers, process.returncode)
 
 
 @contextmanager
@@ -114,7 +114,7 @@ def _environment(around: Surroundings) -> Mapping[str, str]:
     return {**os.environ, **own}
 
 
-def _why(folder: Path, workers: int, exit_code: int) -> Exception:
+def why_they_ended(folder: Path, workers: int, exit_code: int) -> Exception:
     """What ended the workers; where one could not say it, its signal or the last lines."""
     failures = failures_in(folder)
     for failure in failures.values():
