@@ -61,6 +61,7 @@ from zenml_ftvr.values.decision import (
     ScreeningEvidence,
 )
 from zenml_ftvr.values.evaluation import Evaluation, LabelScore, ModelEvaluation
+from zenml_ftvr.values.pilots import PilotEvidence, PilotRun, PilotStatus
 from zenml_ftvr.values.request import Request
 from zenml_ftvr.values.task import (
     LOWER_IS_BETTER,
@@ -137,7 +138,10 @@ __all__ = [
     "NumberFormat",
     "PairedDifference",
     "Partial",
+    "PilotEvidence",
+    "PilotRun",
     "PilotScore",
+    "PilotStatus",
     "Precision",
     "Quantiles",
     "RankedArm",
