@@ -18,6 +18,7 @@ from zenml_ftvr.values import (
     Approach,
     Budget,
     DataSource,
+    EvaluationSettings,
     Kind,
     ModelSource,
     Recommendation,
@@ -54,6 +55,7 @@ def recommend_and_train(
     also_train: Literal["nothing", "best_neural"] = "nothing",
     tolerance: float = 0.005,
     tracking: TrackingSettings = TrackingSettings(),  # noqa: B008
+    evaluation: EvaluationSettings = EvaluationSettings(),  # noqa: B008
     report_folder: str = "ftvr_report",
     seed: int = 0,
 ) -> None:
@@ -80,12 +82,19 @@ def recommend_and_train(
     companion = None
     if decided.companion is not None:
         companion = _train(decided.companion, dataset, recommendation, tracking)
-    evaluation = evaluate_model(
-        dataset, model, recommendation, reference, companion, tracking=tracking, seed=seed
+    tested = evaluate_model(
+        dataset,
+        model,
+        recommendation,
+        reference,
+        companion,
+        tracking=tracking,
+        evaluation=evaluation,
+        seed=seed,
     )
     publish_report(
         recommendation,
-        evaluation,
+        tested,
         model,
         reference,
         companion,

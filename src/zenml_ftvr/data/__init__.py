@@ -2,6 +2,7 @@
 
 from zenml_ftvr.data.alphabet import measure_alphabet
 from zenml_ftvr.data.checks import check_rows
+from zenml_ftvr.data.columns import columns_of_rows
 from zenml_ftvr.data.corpora import CORPORA, read_corpus
 from zenml_ftvr.data.load import (
     dataset_from,
@@ -34,6 +35,7 @@ __all__ = [
     "UnlabelledTexts",
     "check_rows",
     "column_names",
+    "columns_of_rows",
     "dataset_from",
     "load_dataset",
     "make_dataset",
