@@ -1,6 +1,7 @@
 """Pages, charts and cards: values to text, nothing else."""
 
-from zenml_ftvr.report.markdown import model_card, render_markdown
+from zenml_ftvr.report.card import model_card
+from zenml_ftvr.report.markdown import render_markdown
 from zenml_ftvr.report.pages import (
     calibration_page,
     dataset_page,

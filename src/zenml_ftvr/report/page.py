@@ -1,12 +1,27 @@
-"""The shell of every page: one file, no scripts, light and dark, for screen, phone and paper."""
+"""Blocks as HTML: one file, no scripts, light and dark, for screen, phone and paper."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import assert_never
 
+from zenml_ftvr.report.blocks import (
+    Block,
+    Blocks,
+    Bullets,
+    Callout,
+    Chart,
+    Code,
+    Details,
+    Facts,
+    Heading,
+    HeatTable,
+    Paragraph,
+    Table,
+    Verdict,
+)
 from zenml_ftvr.report.wording import escape
 
-__all__ = ["callout", "code", "details", "facts", "paragraphs", "section", "shell", "table"]
+__all__ = ["html_of", "section", "shell"]
 
 # Colours of series and of good and bad are from Okabe & Ito 2008, which colour-blind people can
 # tell apart; on dark ground their lighter ones.
@@ -81,62 +96,97 @@ def shell(title: str, body: str) -> str:
     )
 
 
-def section(heading: str, body: str) -> str:
+def section(heading: str, blocks: Blocks) -> str:
     """A heading and what is below it; nothing where there is nothing below it."""
+    body = html_of(blocks)
     return f"<h2>{escape(heading)}</h2>\n{body}\n" if body else ""
 
 
-def paragraphs(sentences: Sequence[str]) -> str:
-    """A list of sentences."""
-    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
-    return f"<ul>{items}</ul>" if items else ""
+def html_of(blocks: Blocks) -> str:
+    """Blocks in their order; every text in them is escaped here."""
+    return "".join(_html(block) for block in blocks)
 
 
-def callout(sentence: str) -> str:
-    """A sentence that must not be overlooked."""
-    return f'<div class="callout">{escape(sentence)}</div>'
+def _html(block: Block) -> str:
+    match block:
+        case Verdict():
+            return f'<p class="verdict">{escape(block.text)}</p>'
+        case Heading():
+            return f"<h3>{escape(block.text)}</h3>"
+        case Paragraph():
+            kind = ' class="small muted"' if block.size == "small" else ""
+            return f"<p{kind}>{escape(block.text)}</p>"
+        case Bullets():
+            items = "".join(f"<li>{escape(sentence)}</li>" for sentence in block.sentences)
+            return f"<ul>{items}</ul>" if items else ""
+        case Callout():
+            return f'<div class="callout">{escape(block.text)}</div>'
+        case Facts():
+            return _facts(block)
+        case Table():
+            return _table(block)
+        case HeatTable():
+            return _heat_table(block)
+        case Chart():
+            return block.svg
+        case Code():
+            return f"<pre><code>{escape(block.text)}</code></pre>"
+        case Details():
+            body = html_of(block.blocks)
+            return f"<details><summary>{escape(block.summary)}</summary>{body}</details>"
+        case _:
+            assert_never(block)
 
 
-def code(text: str) -> str:
-    """Lines to copy."""
-    return f"<pre><code>{escape(text)}</code></pre>"
-
-
-def details(summary: str, body: str) -> str:
-    """What only some readers want."""
-    return f"<details><summary>{escape(summary)}</summary>{body}</details>"
-
-
-def facts(entries: Sequence[tuple[str, str, str]]) -> str:
-    """Tiles of (value, name, remark)."""
+def _facts(facts: Facts) -> str:
     tiles = "".join(
-        f'<div class="fact"><span>{escape(name)}</span><b>{escape(value)}</b>'
-        f"{f'<i>{escape(remark)}</i>' if remark else ''}</div>"
-        for value, name, remark in entries
+        f'<div class="fact"><span>{escape(one.name)}</span><b>{escape(one.value)}</b>'
+        f"{f'<i>{escape(one.remark)}</i>' if one.remark else ''}</div>"
+        for one in facts.entries
     )
     return f'<div class="facts">{tiles}</div>'
 
 
-def table(
-    header: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    *,
-    numeric: frozenset[int] = frozenset(),
-    chosen: int | None = None,
-) -> str:
-    """A table of plain texts, all escaped; `numeric` columns are set to the right."""
-
+def _table(table: Table) -> str:
     def cell(tag: str, index: int, text: str) -> str:
-        kind = "n" if index in numeric else "l"
+        kind = "n" if index in table.numeric else "l"
         return f'<{tag} class="{kind}">{escape(text)}</{tag}>'
 
-    head = "".join(cell("th", index, text) for index, text in enumerate(header))
+    bars = [_bar(share) for share in table.shares] or [""] * len(table.rows)
+    head = "".join(cell("th", index, text) for index, text in enumerate(table.header))
+    head += "<th></th>" if table.shares else ""
     body = "".join(
-        ('<tr class="chosen">' if place == chosen else "<tr>")
+        ('<tr class="chosen">' if place == table.chosen else "<tr>")
         + "".join(cell("td", index, text) for index, text in enumerate(row))
-        + "</tr>"
-        for place, row in enumerate(rows)
+        + f"{bar}</tr>"
+        for place, (row, bar) in enumerate(zip(table.rows, bars, strict=True))
     )
     return (
         f'<div class="box"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
     )
+
+
+def _bar(share: float) -> str:
+    return f'<td style="width:38%"><div class="bar" style="width:{100 * share:.1f}%"></div></td>'
+
+
+def _heat_table(table: HeatTable) -> str:
+    head = "".join(f'<th title="{escape(label)}">{escape(label)}</th>' for label in table.labels)
+    body = []
+    for true, row in enumerate(table.counts):
+        total = sum(row) or 1
+        cells = "".join(
+            f'<td style="background:color-mix(in srgb,{_heat(true == predicted)} '
+            f'{round(70 * cell / total)}%,transparent)">{cell or ""}</td>'
+            for predicted, cell in enumerate(row)
+        )
+        name = escape(table.labels[true])
+        body.append(f'<tr><th title="{name}">{name}</th>{cells}</tr>')
+    return (
+        f'<div class="box"><table class="heat"><thead><tr><th></th>{head}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table></div>"
+    )
+
+
+def _heat(right: bool) -> str:
+    return "var(--s1)" if right else "var(--s2)"

@@ -5,12 +5,21 @@ from __future__ import annotations
 import html
 import math
 
-from zenml_ftvr.approaches import describe
-from zenml_ftvr.values import Allowance, Kind, Metric, PairedDifference, Score, TrainingPlan
+from zenml_ftvr.approaches import baseline_words, describe
+from zenml_ftvr.values import (
+    Allowance,
+    Kind,
+    Metric,
+    PairedDifference,
+    Score,
+    Task,
+    TrainingPlan,
+)
 from zenml_ftvr.values.words import duration, metric_words
 
 __all__ = [
     "APPROACH_NAMES",
+    "NOTHING",
     "allowed_of_base",
     "approach_name",
     "count",
@@ -26,6 +35,8 @@ __all__ = [
     "size",
     "what_trains",
 ]
+
+NOTHING = "–"  # where there is no number
 
 APPROACH_NAMES: dict[Kind, str] = {
     "baseline": "Baseline",
@@ -59,8 +70,10 @@ def approach_name(kind: Kind) -> str:
     return APPROACH_NAMES[kind]
 
 
-def what_trains(kind: Kind) -> str:
-    """What is trained, in half a sentence."""
+def what_trains(kind: Kind, task: Task | None) -> str:
+    """What is trained, in half a sentence; a task has a baseline of its own."""
+    if kind == "baseline" and task is not None:
+        return f"{baseline_words(task)}, no neural network"
     return describe(kind)
 
 

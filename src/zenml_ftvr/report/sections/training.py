@@ -1,0 +1,59 @@
+"""How the trainings went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from zenml_ftvr.report import wording as w
+from zenml_ftvr.report.blocks import Blocks, Chart, Heading, Paragraph
+from zenml_ftvr.report.charts import Series, line_chart
+from zenml_ftvr.values import LOWER_IS_BETTER, TrainedModel, metric_of, metrics_of
+
+__all__ = ["curves"]
+
+
+def curves(models: Sequence[TrainedModel]) -> Blocks:
+    """Loss and validation scores over the steps, of every model that took some."""
+    return tuple(block for model in models if model.steps_done for block in _curves_of(model))
+
+
+def _curves_of(model: TrainedModel) -> Blocks:
+    ended = (
+        "stopped by the clock, at the end of the budget."
+        if model.stopped_by == "budget"
+        else "all that the plan foresaw."
+    )
+    charts = (
+        _chart_of(model, "Loss", {"train/loss": "training", "eval/loss": "validation"}),
+        _chart_of(model, "Validation scores", _shown_scores(model)),
+    )
+    return (
+        Heading(w.approach_name(model.kind)),
+        Paragraph(
+            f"{w.count(model.steps_done)} steps in {w.duration(model.seconds)}; {ended} The "
+            f"weights with the best validation score are kept.",
+            "small",
+        ),
+        *(Chart(chart) for chart in charts if chart),
+    )
+
+
+def _shown_scores(model: TrainedModel) -> dict[str, str]:
+    """The scores of a curve that share one scale, 0 to 1; the task's own metric where none does."""
+    measured = {point.metric for point in model.curve}
+    own = metric_of(model.plan.task)
+    shown = [metric for metric in metrics_of(model.plan.task) if metric not in LOWER_IS_BETTER]
+    if own in LOWER_IS_BETTER:
+        shown = [own]
+    return {f"eval/{one}": w.metric_words(one) for one in shown if f"eval/{one}" in measured}
+
+
+def _chart_of(model: TrainedModel, title: str, names: Mapping[str, str]) -> str:
+    series = [
+        Series(
+            shown,
+            tuple((point.step, point.value) for point in model.curve if point.metric == metric),
+        )
+        for metric, shown in names.items()
+    ]
+    return line_chart(f"{title}, {w.approach_name(model.kind)}", series, f"{title} by step")
