@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from zenml_ftvr.report import wording as w
-from zenml_ftvr.report.blocks import Blocks, Chart, Heading, Paragraph
+from zenml_ftvr.report.blocks import Blocks, Chart, Details, Heading, Paragraph, Table
 from zenml_ftvr.report.charts import Series, line_chart
 from zenml_ftvr.values import LOWER_IS_BETTER, TrainedModel, metric_of, metrics_of
 
 __all__ = ["curves"]
+
+READINGS_SHOWN = 20  # rows of the table of a curve's numbers: a judgement
 
 
 def curves(models: Sequence[TrainedModel]) -> Blocks:
@@ -35,7 +38,36 @@ def _curves_of(model: TrainedModel) -> Blocks:
             "small",
         ),
         *(Chart(chart) for chart in charts if chart),
+        *_readings(model),
     )
+
+
+def _readings(model: TrainedModel) -> Blocks:
+    """The numbers of the curves; of very many, evenly spaced ones and the last."""
+    names = {"train/loss": "Training loss", "eval/loss": "Validation loss"}
+    names |= {name: words[:1].upper() + words[1:] for name, words in _shown_scores(model).items()}
+    at: dict[int, dict[str, float]] = {}
+    for point in model.curve:
+        if point.metric in names and math.isfinite(point.value):
+            at.setdefault(point.step, {})[point.metric] = point.value
+    shown = [name for name in names if any(name in readings for readings in at.values())]
+    if not shown:
+        return ()
+    every = -(-len(at) // READINGS_SHOWN)
+    steps = sorted(at)
+    kept = [step for place, step in enumerate(reversed(steps)) if place % every == 0][::-1]
+    table = Table(
+        header=("Step", *(names[name] for name in shown)),
+        rows=tuple(
+            (
+                w.count(step),
+                *(w.number(at[step][name]) if name in at[step] else w.NOTHING for name in shown),
+            )
+            for step in kept
+        ),
+        numeric=frozenset(range(len(shown) + 1)),
+    )
+    return (Details("The numbers of these curves", (table,)),)
 
 
 def _shown_scores(model: TrainedModel) -> dict[str, str]:
