@@ -78,6 +78,8 @@ from zenml_ftvr.values.evaluation_settings import (
     ForgettingSettings,
     ServingSettings,
 )
+from zenml_ftvr.values.foresight import Foresight, LearningCurve, MinimumScore, Reach
+from zenml_ftvr.values.pilots import PilotEvidence, PilotRun, PilotStatus
 from zenml_ftvr.values.reliability import ProbabilityCheck, Reliability, ReliabilityBin
 from zenml_ftvr.values.request import Request
 from zenml_ftvr.values.serving import BatchLatency, ParetoPoint, ServingCost, ServingForm
@@ -143,6 +145,7 @@ __all__ = [
     "EvaluationSettings",
     "Fatal",
     "Forecast",
+    "Foresight",
     "Forgetting",
     "ForgettingMeasure",
     "ForgettingSettings",
@@ -158,6 +161,7 @@ __all__ = [
     "LabelDoubt",
     "LabelScore",
     "LabelValue",
+    "LearningCurve",
     "Ledger",
     "LedgerEntry",
     "Lora",
@@ -165,6 +169,7 @@ __all__ = [
     "MemorySettings",
     "Metric",
     "MetricNote",
+    "MinimumScore",
     "ModelEvaluation",
     "ModelSource",
     "ModelTest",
@@ -172,11 +177,15 @@ __all__ = [
     "PairedDifference",
     "ParetoPoint",
     "Partial",
+    "PilotEvidence",
+    "PilotRun",
     "PilotScore",
+    "PilotStatus",
     "Precision",
     "ProbabilityCheck",
     "Quantiles",
     "RankedArm",
+    "Reach",
     "Recommendation",
     "Reliability",
     "ReliabilityBin",
