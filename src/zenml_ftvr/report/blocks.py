@@ -97,11 +97,14 @@ class HeatTable:
     counts: tuple[tuple[int, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
     """A picture, as SVG; its numbers also stand in a text or table beside it."""
 
-    svg: str
+    wide: str
+    """For a page."""
+    narrow: str
+    """The same for a phone, where letters of the wide one would be too small."""
 
 
 @dataclass(frozen=True, slots=True)

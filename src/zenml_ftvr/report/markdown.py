@@ -22,10 +22,10 @@ from zenml_ftvr.report.blocks import (
     Table,
     Verdict,
 )
-from zenml_ftvr.report.whole import report_sections
-from zenml_ftvr.values import Evaluation, Recommendation, TrainedModel
+from zenml_ftvr.report.whole import comparison_sections, report_sections
+from zenml_ftvr.values import Comparison, Evaluation, Recommendation, TrainedModel
 
-__all__ = ["fenced", "markdown_of", "plain", "render_markdown"]
+__all__ = ["comparison_markdown", "fenced", "markdown_of", "plain", "render_markdown"]
 
 
 def plain(text: object) -> str:
@@ -111,8 +111,20 @@ def render_markdown(
 ) -> str:
     """The same content as the page, without its pictures."""
     parts = [f"# {plain(title)}", markdown_of(sections.answer(recommendation, evaluation))]
-    for heading, blocks in report_sections(recommendation, models, evaluation, versions):
-        if body := markdown_of(blocks):
-            parts += [f"## {heading}", body]
+    parts += _sections(report_sections(recommendation, models, evaluation, versions))
     parts.append(f"zenml-ftvr, {plain(created)}")
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def comparison_markdown(comparison: Comparison) -> str:
+    """A comparison of approaches, for a pull request."""
+    parts = ["# Comparison", *_sections(comparison_sections(comparison))]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _sections(sections: Sequence[tuple[str, Blocks]]) -> list[str]:
+    parts = []
+    for heading, blocks in sections:
+        if body := markdown_of(blocks):
+            parts += [f"## {heading}" if heading else "", body]
+    return parts

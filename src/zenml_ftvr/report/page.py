@@ -23,15 +23,19 @@ from zenml_ftvr.report.wording import escape
 
 __all__ = ["html_of", "section", "shell"]
 
-# Colours of series and of good and bad are from Okabe & Ito 2008, which colour-blind people can
-# tell apart; on dark ground their lighter ones.
+# Colours of series, of approaches and of good and bad are from Okabe & Ito 2008 ("Color universal
+# design", jfly.uni-koeln.de/color), which colour-blind people can tell apart; on dark ground their
+# lighter ones. Approaches also differ by dashes, names and places, so that no chart needs colour.
 STYLE = """
 :root{color-scheme:light dark;--paper:#fff;--card:#f6f7f8;--ink:#1c1f23;--muted:#5d6570;
 --line:#dde1e6;--accent:#0072b2;--good:#00795a;--warn:#b04a00;--s1:#0072b2;--s2:#d55e00;
---s3:#009e73;--s4:#b3588f;--soft:rgba(0,114,178,.10)}
+--s3:#009e73;--s4:#b3588f;--soft:rgba(0,114,178,.10);--baseline:#6b737d;--head:#0072b2;
+--contrastive:#cc79a7;--partial:#56b4e9;--full:#d55e00;--lora:#e69f00;--scratch:#009e73}
 @media (prefers-color-scheme:dark){:root{--paper:#15181c;--card:#1e2227;--ink:#e8eaed;
 --muted:#a3abb5;--line:#343a42;--accent:#56b4e9;--good:#3fc79a;--warn:#f0a050;--s1:#56b4e9;
---s2:#e69f00;--s3:#3fc79a;--s4:#d99bc0;--soft:rgba(86,180,233,.14)}}
+--s2:#e69f00;--s3:#3fc79a;--s4:#d99bc0;--soft:rgba(86,180,233,.14);--baseline:#a3abb5;
+--head:#3d94d9;--contrastive:#d99bc0;--partial:#9fd6f7;--full:#f0814a;--lora:#e6b440;
+--scratch:#3fc79a}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);line-height:1.5;
 font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
@@ -66,9 +70,8 @@ border-radius:0 .4rem .4rem 0}
 pre{background:var(--card);border-radius:.5rem;padding:.8rem 1rem;font-size:.86rem;
 line-height:1.45;white-space:pre-wrap;overflow-wrap:anywhere}
 code{font-family:ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace}
-.chart{overflow-x:auto;margin:.75rem 0}.chart svg{display:block;width:100%;min-width:26rem;
-max-width:46rem;
-height:auto}svg text{fill:var(--ink);
+.chart{margin:.75rem 0}.chart svg{display:block;width:100%;max-width:44rem;height:auto}
+.narrow{display:none}.narrow svg{max-width:26rem}svg text{fill:var(--ink);
 font:13px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
 svg .muted{fill:var(--muted)}svg .grid{stroke:var(--line)}
 .bar{background:var(--s1);height:.7rem;border-radius:.2rem;min-width:2px}
@@ -79,10 +82,12 @@ text-align:right}
 vertical-align:bottom;padding:.4rem .3rem;border-width:0}
 details{margin:.5rem 0}summary{cursor:pointer;color:var(--accent)}
 footer{margin-top:3rem;color:var(--muted);font-size:.85rem}
-@media (max-width:40rem){main{padding:1.25rem .9rem 3rem}.verdict{font-size:1.3rem}}
+.on-map text{font-weight:600;paint-order:stroke;stroke:var(--paper);stroke-width:3px}
+@media (max-width:40rem){.wide{display:none}.narrow{display:block}
+main{padding:1.25rem .9rem 3rem}.verdict{font-size:1.3rem}}
 @media print{main{max-width:none;padding:0}h2{break-after:avoid}
 table,.chart,.fact{break-inside:avoid}
-.box,.chart{overflow:visible}details>*{display:block}}
+.box{overflow:visible}.wide{display:block}.narrow{display:none}details>*{display:block}}
 """
 
 
@@ -128,7 +133,10 @@ def _html(block: Block) -> str:
         case HeatTable():
             return _heat_table(block)
         case Chart():
-            return block.svg
+            return (
+                f'<div class="chart wide">{block.wide}</div>'
+                f'<div class="chart narrow">{block.narrow}</div>'
+            )
         case Code():
             return f"<pre><code>{escape(block.text)}</code></pre>"
         case Details():

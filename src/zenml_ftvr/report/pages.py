@@ -7,20 +7,24 @@ from collections.abc import Mapping, Sequence
 from zenml_ftvr.report import sections
 from zenml_ftvr.report.blocks import Bullets, Fact, Facts, Table
 from zenml_ftvr.report.page import html_of, section, shell
-from zenml_ftvr.report.whole import report_sections
+from zenml_ftvr.report.whole import comparison_sections, evaluation_sections, report_sections
 from zenml_ftvr.report.wording import approach_name, escape, number, what_trains
 from zenml_ftvr.values import (
     Calibration,
+    Comparison,
     DataProfile,
     Evaluation,
+    PilotEvidence,
     Recommendation,
     TrainedModel,
 )
 
 __all__ = [
     "calibration_page",
+    "comparison_page",
     "dataset_page",
     "evaluation_page",
+    "pilots_page",
     "profile_page",
     "recommendation_page",
     "render_report",
@@ -65,24 +69,40 @@ def calibration_page(calibration: Calibration) -> str:
     return shell("Calibration", f"<h1>Calibration</h1>{body}")
 
 
+def pilots_page(pilots: PilotEvidence) -> str:
+    """Small trainings, before anything is decided by them."""
+    body = f"<h1>Pilots</h1>{html_of(sections.pilot_runs(pilots))}"
+    return shell("Pilots", body)
+
+
 def recommendation_page(recommendation: Recommendation) -> str:
     """A recommendation, before anything is trained."""
     body = (
         f'<h1>Recommendation</h1><p class="verdict">{escape(recommendation.verdict)}</p>'
         + html_of(sections.ranking(recommendation))
         + section("Why this one", sections.reasons(recommendation))
+        + section("How scores grow with data", sections.growth(recommendation))
+        + section("What would change the answer", sections.decision_map(recommendation))
     )
     return shell("Recommendation", body)
 
 
 def evaluation_page(evaluation: Evaluation) -> str:
     """An evaluation."""
-    body = (
-        "<h1>On unseen rows</h1>"
-        + html_of(sections.results(evaluation))
-        + section("Cost, predicted and actual", sections.cost(evaluation.ledger))
+    body = "<h1>On unseen rows</h1>" + "".join(
+        section(heading, blocks) if heading else html_of(blocks)
+        for heading, blocks in evaluation_sections(evaluation)
     )
     return shell("Evaluation", body)
+
+
+def comparison_page(comparison: Comparison) -> str:
+    """Every approach at the same budget and seeds."""
+    body = "<h1>Comparison</h1>" + "".join(
+        section(heading, blocks) if heading else html_of(blocks)
+        for heading, blocks in comparison_sections(comparison)
+    )
+    return shell("Comparison", body)
 
 
 def trained_model_page(model: TrainedModel) -> str:

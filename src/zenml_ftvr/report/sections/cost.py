@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from zenml_ftvr.report import wording as w
-from zenml_ftvr.report.blocks import Blocks, Chart, Table
-from zenml_ftvr.report.charts import pair_chart
+from zenml_ftvr.report.blocks import Blocks, Table
+from zenml_ftvr.report.charts import drawn, pair_chart
 from zenml_ftvr.values import Ledger, LedgerEntry
 
 __all__ = ["cost"]
@@ -12,14 +12,10 @@ __all__ = ["cost"]
 
 def cost(ledger: Ledger) -> Blocks:
     """Predicted against actual, entry by entry."""
-    chart = pair_chart(
-        "Seconds predicted and actual",
-        [
-            (_name(entry), entry.predicted_seconds, entry.seconds, _bar_text(entry))
-            for entry in ledger.entries
-        ],
-        ("predicted", "actual"),
-    )
+    bars = [
+        (_name(entry), entry.predicted_seconds, entry.seconds, _bar_text(entry))
+        for entry in ledger.entries
+    ]
     table = Table(
         header=("What", "Predicted", "Actual", "Dollars"),
         rows=(
@@ -28,7 +24,14 @@ def cost(ledger: Ledger) -> Blocks:
         ),
         numeric=frozenset({1, 2, 3}),
     )
-    return (Chart(chart), table) if chart else (table,)
+    return (
+        *drawn(
+            lambda width: pair_chart(
+                "Seconds predicted and actual", bars, ("predicted", "actual"), width
+            )
+        ),
+        table,
+    )
 
 
 def _name(entry: LedgerEntry) -> str:

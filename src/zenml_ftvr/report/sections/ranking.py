@@ -6,16 +6,22 @@ from zenml_ftvr.report import wording as w
 from zenml_ftvr.report.blocks import (
     Blocks,
     Bullets,
-    Chart,
     Details,
     Heading,
     Paragraph,
     Table,
 )
-from zenml_ftvr.report.charts import Interval, interval_chart
+from zenml_ftvr.report.charts import Interval, drawn, interval_chart
 from zenml_ftvr.values import Metric, RankedArm, Recommendation, Task
 
 __all__ = ["ranking", "reasons", "top_class"]
+
+
+BASES: dict[str, str] = {
+    "measured": "cross-validation",
+    "piloted": "pilots",
+    "prior": "publications",
+}
 
 
 def top_class(metric: Metric, share: float | None) -> tuple[str, float] | None:
@@ -25,20 +31,23 @@ def top_class(metric: Metric, share: float | None) -> tuple[str, float] | None:
 
 def ranking(recommendation: Recommendation) -> Blocks:
     """Every arm: score or its absence, cost, and whether it fits."""
-    name = w.metric_words(recommendation.metric)
     return (
-        Paragraph(
-            f"Scores are {name}, cross-validated on the training rows with 95 % intervals. Arms "
-            f"without one were not trained yet: their place follows from published comparisons, "
-            f"and no interval is invented for them.",
-            "small",
-        ),
+        Paragraph(_how_known(recommendation), "small"),
         Table(
-            header=("", "Approach", "Score", "Time", "Dollars", "Memory", "Fits the budget"),
+            header=(
+                "",
+                "Approach",
+                "Score",
+                "Known from",
+                "Time",
+                "Dollars",
+                "Memory",
+                "Fits the budget",
+            ),
             rows=tuple(
                 _rank_row(place, arm) for place, arm in enumerate(recommendation.arms, start=1)
             ),
-            numeric=frozenset({2, 3, 4, 5}),
+            numeric=frozenset({2, 4, 5, 6}),
             chosen=0,
         ),
         *_measured_chart(recommendation),
@@ -50,23 +59,43 @@ def ranking(recommendation: Recommendation) -> Blocks:
     )
 
 
+def _how_known(recommendation: Recommendation) -> str:
+    """What the scores are, and what follows where there is none."""
+    name = w.metric_words(recommendation.metric)
+    bases = {arm.forecast.basis for arm in recommendation.arms}
+    sentences = []
+    if "measured" in bases:
+        sentences.append(
+            f"Scores from cross-validation are {name} on the training rows with 95 % intervals."
+        )
+    if "piloted" in bases:
+        levels = {
+            f"{arm.forecast.score.level:.0%}"
+            for arm in recommendation.arms
+            if arm.forecast.basis == "piloted" and arm.forecast.score is not None
+        }
+        sentences.append(
+            f"Scores from pilots are what one training on all training rows is forecast to reach, "
+            f"with limits that hold {' or '.join(sorted(levels))} of such trainings."
+        )
+    if "prior" in bases:
+        sentences.append(
+            "Arms without a score were not trained yet: their place follows from published "
+            "comparisons, and no interval is invented for them."
+        )
+    return " ".join(sentences)
+
+
 def _measured_chart(recommendation: Recommendation) -> Blocks:
     measured = [
         Interval(w.approach_name(arm.kind), score.value, score.low, score.high)
         for arm in recommendation.arms
         if (score := arm.forecast.score) is not None
     ]
-    if not measured:
-        return ()
-    return (
-        Chart(
-            interval_chart(
-                f"Cross-validated {w.metric_words(recommendation.metric)} with 95 % intervals",
-                measured,
-                top_class(recommendation.metric, recommendation.evidence.majority_share),
-            )
-        ),
-    )
+    metric = recommendation.metric
+    mark = top_class(metric, recommendation.evidence.majority_share)
+    title = f"{w.metric_name(metric)} before training, with intervals"
+    return drawn(lambda width: interval_chart(title, measured, mark, width))
 
 
 def task_of(recommendation: Recommendation) -> Task | None:
@@ -102,6 +131,7 @@ def _rank_row(place: int, arm: RankedArm) -> tuple[str, ...]:
         str(place),
         w.approach_name(arm.kind),
         "not measured" if score is None else w.score_text(score),
+        BASES[arm.forecast.basis],
         w.NOTHING if cost is None else w.duration(cost.hours * 3600),
         w.NOTHING if cost is None else w.dollars(cost.usd),
         w.NOTHING if cost is None else w.gib(cost.peak_memory_gib),

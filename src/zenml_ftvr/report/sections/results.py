@@ -6,16 +6,15 @@ from zenml_ftvr.report import wording as w
 from zenml_ftvr.report.blocks import (
     Blocks,
     Bullets,
-    Chart,
     Details,
     Heading,
     HeatTable,
     Paragraph,
     Table,
 )
-from zenml_ftvr.report.charts import Interval, interval_chart
+from zenml_ftvr.report.charts import Interval, drawn, interval_chart
 from zenml_ftvr.report.sections.ranking import top_class
-from zenml_ftvr.values import Evaluation, ModelEvaluation, PairedDifference
+from zenml_ftvr.values import Evaluation, Metric, ModelEvaluation, ModelTest, PairedDifference
 
 __all__ = ["CLASSES_SHOWN", "results"]
 
@@ -46,20 +45,71 @@ def results(evaluation: Evaluation) -> Blocks:
             numeric=frozenset(range(1, len(metrics) + 2)),
             chosen=0,
         ),
-        Chart(
-            interval_chart(
-                f"{w.metric_name(metrics[0])} on the test rows with 95 % intervals",
-                [
-                    Interval(w.approach_name(model.kind), score.value, score.low, score.high)
-                    for model in evaluation.models
-                    for score in (model.score(metrics[0]),)
-                ],
-                top_class(metrics[0], evaluation.majority_accuracy),
-            )
-        ),
+        *_scores_chart(evaluation, metrics[0]),
         Bullets(tuple(_against(one) for one in evaluation.differences)),
+        *_tests(evaluation),
+        Bullets(tuple(note for model in evaluation.models for note in _notes(model))),
         *(_by_class(chosen) if chosen.labels else ()),
     )
+
+
+def _notes(model: ModelEvaluation) -> tuple[str, ...]:
+    return tuple(f"{w.approach_name(model.kind)}: {note}" for note in model.notes)
+
+
+def _tests(evaluation: Evaluation) -> Blocks:
+    """Every two models on the same rows, corrected for the number of comparisons."""
+    if not evaluation.tests:
+        return ()
+    drawn_again = "rows of equal text together"
+    if evaluation.grouped_by is not None:
+        drawn_again = f"rows of one '{evaluation.grouped_by}' together"
+    groups = ""
+    if evaluation.n_groups is not None and evaluation.n_groups != evaluation.n_test:
+        groups = f" ({w.count(evaluation.n_groups)} groups)"
+    return (
+        Heading("Is the difference more than chance?"),
+        Paragraph(
+            f"Every two models on the same rows. McNemar's test is of the rows that one of the two "
+            f"alone answers right; the paired bootstrap draws {drawn_again}{groups}. p-values are "
+            f"corrected by Holm's method for all comparisons that were made; below 0.05 a "
+            f"difference is called significant. They speak of these models: other seeds would "
+            f"make others.",
+            "small",
+        ),
+        Table(
+            header=("Models", "Metric", "Difference [95 %]", "Test", "p", "p, corrected", ""),
+            rows=tuple(_test_row(one) for one in evaluation.tests),
+            numeric=frozenset({2, 4, 5}),
+        ),
+    )
+
+
+def _test_row(one: ModelTest) -> tuple[str, ...]:
+    how: str = one.test
+    if one.only_first_right is not None and one.only_second_right is not None:
+        how_many = f"{w.count(one.only_first_right)} against {w.count(one.only_second_right)} rows"
+        how = f"{one.test}: {how_many}"
+    return (
+        f"{w.approach_name(one.first)} minus {w.approach_name(one.second)}",
+        w.metric_words(one.metric),
+        f"{one.difference:+.3f} [{one.low:+.3f}, {one.high:+.3f}]",
+        how,
+        w.p_value(one.p_value),
+        w.p_value(one.p_corrected),
+        "significant" if one.is_significant else "within chance",
+    )
+
+
+def _scores_chart(evaluation: Evaluation, metric: Metric) -> Blocks:
+    rows = [
+        Interval(w.approach_name(model.kind), score.value, score.low, score.high)
+        for model in evaluation.models
+        for score in (model.score(metric),)
+    ]
+    mark = top_class(metric, evaluation.majority_accuracy)
+    title = f"{w.metric_name(metric)} on the test rows with 95 % intervals"
+    return drawn(lambda width: interval_chart(title, rows, mark, width))
 
 
 def _against(one: PairedDifference) -> str:

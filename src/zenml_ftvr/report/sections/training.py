@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from zenml_ftvr.report import wording as w
-from zenml_ftvr.report.blocks import Blocks, Chart, Details, Heading, Paragraph, Table
-from zenml_ftvr.report.charts import Series, line_chart
+from zenml_ftvr.report.blocks import Blocks, Details, Heading, Paragraph, Table
+from zenml_ftvr.report.charts import Series, drawn, line_chart
 from zenml_ftvr.values import LOWER_IS_BETTER, TrainedModel, metric_of, metrics_of
 
 __all__ = ["curves"]
@@ -26,10 +26,6 @@ def _curves_of(model: TrainedModel) -> Blocks:
         if model.stopped_by == "budget"
         else "all that the plan foresaw."
     )
-    charts = (
-        _chart_of(model, "Loss", {"train/loss": "training", "eval/loss": "validation"}),
-        _chart_of(model, "Validation scores", _shown_scores(model)),
-    )
     return (
         Heading(w.approach_name(model.kind)),
         Paragraph(
@@ -37,7 +33,8 @@ def _curves_of(model: TrainedModel) -> Blocks:
             f"weights with the best validation score are kept.",
             "small",
         ),
-        *(Chart(chart) for chart in charts if chart),
+        *_chart_of(model, "Loss", {"train/loss": "training", "eval/loss": "validation"}),
+        *_chart_of(model, "Validation scores", _shown_scores(model)),
         *_readings(model),
     )
 
@@ -80,7 +77,7 @@ def _shown_scores(model: TrainedModel) -> dict[str, str]:
     return {f"eval/{one}": w.metric_words(one) for one in shown if f"eval/{one}" in measured}
 
 
-def _chart_of(model: TrainedModel, title: str, names: Mapping[str, str]) -> str:
+def _chart_of(model: TrainedModel, title: str, names: Mapping[str, str]) -> Blocks:
     series = [
         Series(
             shown,
@@ -88,4 +85,5 @@ def _chart_of(model: TrainedModel, title: str, names: Mapping[str, str]) -> str:
         )
         for metric, shown in names.items()
     ]
-    return line_chart(f"{title}, {w.approach_name(model.kind)}", series, f"{title} by step")
+    whole = f"{title}, {w.approach_name(model.kind)}"
+    return drawn(lambda width: line_chart(whole, series, f"{title} by step", width))
