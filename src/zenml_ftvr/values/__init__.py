@@ -62,7 +62,7 @@ from zenml_ftvr.values.decision import (
 )
 from zenml_ftvr.values.evaluation import Evaluation, LabelScore, ModelEvaluation
 from zenml_ftvr.values.pilots import PilotEvidence, PilotRun, PilotStatus
-from zenml_ftvr.values.request import Request
+from zenml_ftvr.values.request import PilotSettings, Request
 from zenml_ftvr.values.task import (
     LOWER_IS_BETTER,
     CausalLM,
@@ -86,6 +86,12 @@ from zenml_ftvr.values.training import (
     TrainedModel,
     TrainingPlan,
     project_fault,
+)
+from zenml_ftvr.values.unit_score import (
+    from_unit_score,
+    pilot_metric,
+    unit_score,
+    unit_tolerance,
 )
 
 __all__ = [
@@ -141,6 +147,7 @@ __all__ = [
     "PilotEvidence",
     "PilotRun",
     "PilotScore",
+    "PilotSettings",
     "PilotStatus",
     "Precision",
     "Quantiles",
@@ -166,7 +173,11 @@ __all__ = [
     "TrainedModel",
     "TrainingMemory",
     "TrainingPlan",
+    "from_unit_score",
     "metric_of",
     "metrics_of",
+    "pilot_metric",
     "project_fault",
+    "unit_score",
+    "unit_tolerance",
 ]
