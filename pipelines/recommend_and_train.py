@@ -12,6 +12,7 @@ from zenml_ftvr.steps import (
     profile_data,
     publish_report,
     recommend_approach,
+    run_pilots,
 )
 from zenml_ftvr.values import (
     ALL_APPROACHES,
@@ -20,6 +21,7 @@ from zenml_ftvr.values import (
     DataSource,
     Kind,
     ModelSource,
+    PilotSettings,
     Recommendation,
     Request,
     Task,
@@ -27,7 +29,7 @@ from zenml_ftvr.values import (
     TrackingSettings,
 )
 
-from .branches import TRAINING_STEPS, calibration_step, training_step
+from .branches import TRAINING_STEPS, calibration_step, pilot_step, training_step
 
 __all__ = ["recommend_and_train"]
 
@@ -38,6 +40,7 @@ __all__ = ["recommend_and_train"]
         load_data,
         profile_data,
         calibrate,
+        run_pilots,
         recommend_approach,
         *TRAINING_STEPS,
         evaluate_model,
@@ -53,6 +56,7 @@ def recommend_and_train(
     usd_per_hour: float | None = None,
     also_train: Literal["nothing", "best_neural"] = "nothing",
     tolerance: float = 0.005,
+    pilots: PilotSettings = PilotSettings(),  # noqa: B008
     tracking: TrackingSettings = TrackingSettings(),  # noqa: B008
     report_folder: str = "ftvr_report",
     seed: int = 0,
@@ -66,12 +70,14 @@ def recommend_and_train(
         usd_per_hour=trainer_usd_per_hour() if usd_per_hour is None else usd_per_hour,
         tolerance=tolerance,
         also_train=also_train,
+        pilots=pilots,
         seed=seed,
     )
     dataset = load_data(data, task)
     profile = profile_data(dataset, request)
     calibration = calibration_step()(dataset, profile, request)
-    recommendation = recommend_approach(dataset, profile, calibration, request)
+    tried = pilot_step()(dataset, profile, calibration, request)
+    recommendation = recommend_approach(dataset, profile, calibration, tried, request)
     decided: Recommendation = recommendation.load()
     baseline = _train("baseline", dataset, recommendation, tracking)
     model, reference = baseline, None

@@ -6,7 +6,7 @@ from zenml_ftvr.decide.pilot_costs import (
     judging_seconds,
     least_pilot_rows,
     pilot_arms,
-    pilot_plan,
+    plan_of_pilot,
 )
 from zenml_ftvr.decide.pilot_parcels import (
     RERUN_SEED,
@@ -34,9 +34,9 @@ __all__ = [
     "make_plan",
     "pilot_allowance",
     "pilot_arms",
-    "pilot_plan",
     "pilot_sizes",
     "plan_basis",
+    "plan_of_pilot",
     "price_arm",
     "recommend",
     "training_facts",

@@ -31,7 +31,7 @@ __all__ = [
     "least_pilot_rows",
     "pilot_arms",
     "pilot_basis",
-    "pilot_plan",
+    "plan_of_pilot",
 ]
 
 RATE_FACTORS = (1.0, 0.5, 2.0)
@@ -132,7 +132,7 @@ def pilot_basis(basis: PlanBasis, rows: PilotRowCounts, n: int) -> PlanBasis:
     )
 
 
-def pilot_plan(
+def plan_of_pilot(
     approach: Approach,
     whole: PricedArm,
     basis: PlanBasis,

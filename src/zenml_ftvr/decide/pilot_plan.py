@@ -20,8 +20,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from zenml_ftvr.decide.curve import fit_curve, pooled_seed_sd
-from zenml_ftvr.decide.expected import Prospect, choose
 from zenml_ftvr.decide.pilot_parcels import (
     LEAST_ROWS,
     SIZES_OF_A_FORECAST,
@@ -33,6 +31,7 @@ from zenml_ftvr.decide.pilot_parcels import (
     spent_on,
     still_wanted,
 )
+from zenml_ftvr.decide.standing import choose_from_pilots, piloted_arms
 from zenml_ftvr.errors import ConfigurationError
 from zenml_ftvr.values import KINDS, Kind, PilotEvidence, PilotRun
 from zenml_ftvr.values.words import duration
@@ -142,13 +141,13 @@ def why_stopped(protocol: PilotProtocol, runs: Sequence[PilotRun]) -> str | None
     if plan.settled is not None:
         kind, share = plan.settled
         return (
-            f"of the arms with pilots, '{kind}' would be chosen with a probability of {share:.2f} "
+            f"Of the arms with pilots, '{kind}' would be chosen with a probability of {share:.2f} "
             f"if every score were known: more pilots can hardly change that."
         )
     if plan.blocked is not None:
         left = max(0.0, protocol.seconds_allowed - spent_on(runs))
         return (
-            f"the next pilots, of '{plan.blocked.kind}', would take about "
+            f"The next pilots, of '{plan.blocked.kind}', would take about "
             f"{duration(plan.blocked.seconds)}, and {duration(left)} of "
             f"{duration(protocol.seconds_allowed)} were left."
         )
@@ -169,22 +168,17 @@ def choice_shares(
     found = [pilots for one in protocol.arms if (pilots := evidence.pilots_of(one.kind))]
     if not found:
         return None, {}
-    seed_sd = pooled_seed_sd(found)
     seconds = {one.kind: one.training_seconds for one in protocol.arms}
-    prospects = [
-        Prospect(
-            kind=one.kind,
-            scores=fit_curve(one, seed_sd, protocol.seed).scores_at([protocol.n_train])[:, 0],
-            hours=seconds[one.kind] / 3600,
-        )
-        for one in sorted(found, key=lambda one: (seconds[one.kind], KINDS.index(one.kind)))
-    ]
-    scores = np.stack([one.scores for one in prospects])
     # The cheapest come first, so that the first within the tolerance is the one.
+    found.sort(key=lambda one: (seconds[one.kind], KINDS.index(one.kind)))
+    arms = piloted_arms(found, protocol.n_select, protocol.seed)
+    scores = np.stack([arm.scores_at([protocol.n_train])[:, 0] for arm in arms])
     picked = (scores >= scores.max(axis=0) - protocol.tolerance).argmax(axis=0)
-    counts = np.bincount(picked, minlength=len(prospects)) / scores.shape[1]
-    shares = {one.kind: float(share) for one, share in zip(prospects, counts, strict=True)}
-    return choose(prospects, protocol.tolerance).kind, shares
+    counts = np.bincount(picked, minlength=len(arms)) / scores.shape[1]
+    shares = {arm.kind: float(share) for arm, share in zip(arms, counts, strict=True)}
+    hours = {kind: one / 3600 for kind, one in seconds.items()}
+    choice = choose_from_pilots(arms, hours, protocol.n_train, protocol.tolerance)
+    return choice.kind, shares
 
 
 def _evidence(

@@ -26,7 +26,7 @@ from zenml_ftvr.decide import (
     PricedArm,
     carry_out,
     judging_seconds,
-    pilot_plan,
+    plan_of_pilot,
 )
 from zenml_ftvr.errors import FtvrError, TrainingError
 from zenml_ftvr.models import ResolvedModel, cached_features, fit_baseline, load
@@ -95,7 +95,24 @@ def run_pilots(
         spent += sum(one.seconds for one in done)
         return done
 
-    return carry_out(protocol, run)
+    return _as_the_plan_counts(carry_out(protocol, run), bench)
+
+
+def _as_the_plan_counts(evidence: PilotEvidence, bench: PilotBench) -> PilotEvidence:
+    """Sizes in the rows that a plan has: of a language model, blocks that documents are packed in.
+
+    Costs and forecasts are told for sizes so counted.
+    """
+    packing = bench.basis.facts.n_train / bench.rows.counts.n_train
+    if packing == 1:
+        return evidence
+    return dataclasses.replace(
+        evidence,
+        runs=tuple(
+            dataclasses.replace(one, n_train=max(1, math.ceil(packing * one.n_train)))
+            for one in evidence.runs
+        ),
+    )
 
 
 def _run(
@@ -155,7 +172,7 @@ def _trained(
     if request.kind == "head":
         return _solved_head(bench, cast(RowWork, work), dataset, request, progress), None
     whole = bench.priced[request.kind]
-    plan = pilot_plan(
+    plan = plan_of_pilot(
         bench.approaches[request.kind], whole, bench.basis, bench.rows.counts, request
     )
     plan = dataclasses.replace(

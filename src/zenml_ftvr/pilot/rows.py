@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["PilotRows", "pilot_rows"]
+__all__ = ["PilotRows", "set_apart"]
 
 LEAST_SELECT = 200
 """Rows that pilots are judged on: an accuracy is known to three points there. Where half of the
@@ -66,7 +66,7 @@ class PilotRows:
         )
 
 
-def pilot_rows(dataset: Dataset, task: Task) -> PilotRows:
+def set_apart(dataset: Dataset, task: Task) -> PilotRows:
     """Set the rows of pilots apart; equal data gives equal rows."""
     import numpy as np
 

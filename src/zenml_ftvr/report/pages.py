@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from zenml_ftvr.report import sections
 from zenml_ftvr.report.page import facts, paragraphs, section, shell, table
+from zenml_ftvr.report.pilots import pilot_table
 from zenml_ftvr.report.wording import approach_name, escape, number, what_trains
 from zenml_ftvr.values import (
     Calibration,
     DataProfile,
     Evaluation,
+    PilotEvidence,
     Recommendation,
     TrainedModel,
 )
@@ -19,6 +21,7 @@ __all__ = [
     "calibration_page",
     "dataset_page",
     "evaluation_page",
+    "pilots_page",
     "profile_page",
     "recommendation_page",
     "render_report",
@@ -70,6 +73,11 @@ def profile_page(profile: DataProfile) -> str:
 def calibration_page(calibration: Calibration) -> str:
     """A calibration."""
     return shell("Calibration", f"<h1>Calibration</h1>{sections.calibration(calibration)}")
+
+
+def pilots_page(pilots: PilotEvidence) -> str:
+    """Pilots, before anything is recommended."""
+    return shell("Pilots", f"<h1>Pilots</h1>{pilot_table(pilots)}")
 
 
 def recommendation_page(recommendation: Recommendation) -> str:

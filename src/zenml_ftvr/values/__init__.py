@@ -61,6 +61,7 @@ from zenml_ftvr.values.decision import (
     ScreeningEvidence,
 )
 from zenml_ftvr.values.evaluation import Evaluation, LabelScore, ModelEvaluation
+from zenml_ftvr.values.foresight import Foresight, LearningCurve, MinimumScore, Reach
 from zenml_ftvr.values.pilots import PilotEvidence, PilotRun, PilotStatus
 from zenml_ftvr.values.request import PilotSettings, Request
 from zenml_ftvr.values.task import (
@@ -124,6 +125,7 @@ __all__ = [
     "Evaluation",
     "Fatal",
     "Forecast",
+    "Foresight",
     "Form",
     "FormFit",
     "Full",
@@ -133,12 +135,14 @@ __all__ = [
     "Kind",
     "LabelScore",
     "LabelValue",
+    "LearningCurve",
     "Ledger",
     "LedgerEntry",
     "Lora",
     "MeasuredScore",
     "MemorySettings",
     "Metric",
+    "MinimumScore",
     "ModelEvaluation",
     "ModelSource",
     "NumberFormat",
@@ -152,6 +156,7 @@ __all__ = [
     "Precision",
     "Quantiles",
     "RankedArm",
+    "Reach",
     "Recommendation",
     "Request",
     "Score",

@@ -60,7 +60,7 @@ class LedgerEntry:
     """One thing that took time, and so money."""
 
     what: Literal[
-        "calibration", "pilot", "cross-validation", "training", "evaluation", "failed attempt"
+        "calibration", "cross-validation", "pilots", "training", "evaluation", "failed attempt"
     ]
     kind: Kind | None
     """The approach it was spent on; None where it served all."""
