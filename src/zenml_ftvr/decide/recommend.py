@@ -121,7 +121,9 @@ def _ledger(
         LedgerEntry(what="cross-validation", kind=None, seconds=evidence.seconds),
     ]
     if pilots is not None:
-        entries.append(LedgerEntry(what="pilots", kind=None, seconds=pilots.seconds))
+        for kind in dict.fromkeys(one.kind for one in pilots.runs):
+            seconds = math.fsum(one.seconds for one in pilots.runs if one.kind == kind)
+            entries.append(LedgerEntry(what="pilots", kind=kind, seconds=seconds))
     return Ledger(entries=tuple(entries), usd_per_hour=calibration.hardware.usd_per_hour)
 
 

@@ -81,7 +81,7 @@ from zenml_ftvr.values.evaluation_settings import (
 from zenml_ftvr.values.foresight import Foresight, LearningCurve, MinimumScore, Reach
 from zenml_ftvr.values.pilots import PilotEvidence, PilotRun, PilotStatus
 from zenml_ftvr.values.reliability import ProbabilityCheck, Reliability, ReliabilityBin
-from zenml_ftvr.values.request import Request
+from zenml_ftvr.values.request import PilotSettings, Request
 from zenml_ftvr.values.serving import BatchLatency, ParetoPoint, ServingCost, ServingForm
 from zenml_ftvr.values.significance import SIGNIFICANT, ApproachDifference, ModelTest, TestName
 from zenml_ftvr.values.task import (
@@ -107,6 +107,12 @@ from zenml_ftvr.values.training import (
     TrainedModel,
     TrainingPlan,
     project_fault,
+)
+from zenml_ftvr.values.unit_score import (
+    from_unit_score,
+    pilot_metric,
+    unit_score,
+    unit_tolerance,
 )
 
 __all__ = [
@@ -180,6 +186,7 @@ __all__ = [
     "PilotEvidence",
     "PilotRun",
     "PilotScore",
+    "PilotSettings",
     "PilotStatus",
     "Precision",
     "ProbabilityCheck",
@@ -215,7 +222,11 @@ __all__ = [
     "TrainedModel",
     "TrainingMemory",
     "TrainingPlan",
+    "from_unit_score",
     "metric_of",
     "metrics_of",
+    "pilot_metric",
     "project_fault",
+    "unit_score",
+    "unit_tolerance",
 ]
