@@ -25,7 +25,7 @@ class Ragged:
     memory.
     """
 
-    def __init__(self, flat: npt.NDArray[np.int32], ends: npt.NDArray[np.int64]) -> None:
+    def __init__(self, flat: npt.NDArray[np.integer[Any]], ends: npt.NDArray[np.int64]) -> None:
         self._flat = flat
         self._ends = ends
 
@@ -43,11 +43,16 @@ class Ragged:
         return (self[index] for index in range(len(self)))
 
     @property
-    def lengths(self) -> list[int]:
-        """Numbers in each row."""
+    def sizes(self) -> npt.NDArray[np.int64]:
+        """Numbers in each row, [rows]."""
         import numpy as np
 
-        lengths: list[int] = np.diff(self._ends, prepend=0).tolist()
+        return np.diff(self._ends, prepend=0)
+
+    @property
+    def lengths(self) -> list[int]:
+        """Numbers in each row."""
+        lengths: list[int] = self.sizes.tolist()
         return lengths
 
 
