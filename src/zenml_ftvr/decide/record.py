@@ -43,7 +43,9 @@ def _outcome(
         basis=arm.forecast.basis,
         forecast=arm.forecast.score,
         support=None if forecast is None else forecast.support,
-        score=model.score(recommendation.metric),
+        score=model.score(
+            recommendation.metric if arm.forecast.score is None else arm.forecast.score.metric
+        ),
         predicted_hours=predicted,
         hours=actual,
     )

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from zenml_ftvr.tasks import Answers
     from zenml_ftvr.values import Score
 
-__all__ = ["measure_adequacy"]
+__all__ = ["LOOKED_AT_ROWS", "measure_adequacy"]
 
-MOST_ROWS = 1_000
+LOOKED_AT_ROWS = 1_000
 """Of the training split. A score on so many is known to 3 points, and a difference of paired scores
 to about as much, which is small beside what a model that fits and one that does not differ by."""
 LEAST_TEXTS = 20  # half to train a tokenizer on, half to see how it cuts. A judgement
@@ -63,9 +63,9 @@ def _places(dataset: Dataset, seed: int) -> list[int]:
     import numpy as np
 
     n = len(dataset.train)
-    if n <= MOST_ROWS:
+    if n <= LOOKED_AT_ROWS:
         return list(range(n))
-    chosen = np.random.default_rng(seed).choice(n, MOST_ROWS, replace=False)
+    chosen = np.random.default_rng(seed).choice(n, LOOKED_AT_ROWS, replace=False)
     return sorted(int(place) for place in chosen)
 
 

@@ -6,6 +6,7 @@ from zenml_ftvr.values.accelerator import (
     NumberFormat,
     TrainingMemory,
 )
+from zenml_ftvr.values.adequacy import Adequacy, Gap, Pieces, Predictability
 from zenml_ftvr.values.alphabet import Alphabet
 from zenml_ftvr.values.approach import (
     ALL_APPROACHES,
@@ -80,6 +81,7 @@ from zenml_ftvr.values.evaluation_settings import (
 )
 from zenml_ftvr.values.foresight import Foresight, LearningCurve, MinimumScore, Reach
 from zenml_ftvr.values.pilots import PilotEvidence, PilotRun, PilotStatus
+from zenml_ftvr.values.record import ForecastRecord, Outcome, TrackRecord
 from zenml_ftvr.values.reliability import ProbabilityCheck, Reliability, ReliabilityBin
 from zenml_ftvr.values.request import PilotSettings, Request
 from zenml_ftvr.values.serving import BatchLatency, ParetoPoint, ServingCost, ServingForm
@@ -122,6 +124,7 @@ __all__ = [
     "LOWER_IS_BETTER",
     "SIGNIFICANT",
     "Accelerator",
+    "Adequacy",
     "Allowance",
     "Alphabet",
     "Approach",
@@ -151,6 +154,7 @@ __all__ = [
     "EvaluationSettings",
     "Fatal",
     "Forecast",
+    "ForecastRecord",
     "Foresight",
     "Forgetting",
     "ForgettingMeasure",
@@ -158,6 +162,7 @@ __all__ = [
     "Form",
     "FormFit",
     "Full",
+    "Gap",
     "Generation",
     "GenerationSample",
     "Hardware",
@@ -180,15 +185,18 @@ __all__ = [
     "ModelSource",
     "ModelTest",
     "NumberFormat",
+    "Outcome",
     "PairedDifference",
     "ParetoPoint",
     "Partial",
+    "Pieces",
     "PilotEvidence",
     "PilotRun",
     "PilotScore",
     "PilotSettings",
     "PilotStatus",
     "Precision",
+    "Predictability",
     "ProbabilityCheck",
     "Quantiles",
     "RankedArm",
@@ -216,6 +224,7 @@ __all__ = [
     "TokenClassification",
     "TokenProfile",
     "TokenizerKind",
+    "TrackRecord",
     "TrackedRun",
     "TrackingMode",
     "TrackingSettings",

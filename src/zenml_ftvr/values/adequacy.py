@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from zenml_ftvr.values.decision import Score
+from zenml_ftvr.values.score import Score
 
 __all__ = ["Adequacy", "Gap", "Pieces", "Predictability"]
 

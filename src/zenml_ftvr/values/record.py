@@ -7,7 +7,7 @@ from typing import Literal
 
 from zenml_ftvr.values.approach import Kind
 from zenml_ftvr.values.curve import Support
-from zenml_ftvr.values.decision import Score
+from zenml_ftvr.values.score import Score
 from zenml_ftvr.values.task import Metric
 
 __all__ = ["ForecastRecord", "Outcome", "TrackRecord"]

@@ -11,7 +11,7 @@ import pytest
 
 from zenml_ftvr.data import Dataset, make_dataset
 from zenml_ftvr.models import ResolvedModel, resolve, twin_features
-from zenml_ftvr.pilot.adequacy import MOST_ROWS, measure_adequacy
+from zenml_ftvr.pilot.adequacy import LOOKED_AT_ROWS, measure_adequacy
 from zenml_ftvr.values import DataSource, ModelSource, TextClassification, TokenClassification
 
 TASK = TextClassification(max_length=32)
@@ -84,4 +84,4 @@ def test_where_no_head_can_be_solved_for_only_pieces_are_told(
 def test_of_many_rows_a_thousand_are_looked_at(dataset: Dataset, base: ResolvedModel) -> None:
     many = np.tile(np.arange(len(dataset.train)), 8)
     large = dataclasses.replace(dataset, train=dataset.train.take(many.tolist()))
-    assert measure_adequacy(large, base, TASK, "cpu", 0).n_rows == MOST_ROWS
+    assert measure_adequacy(large, base, TASK, "cpu", 0).n_rows == LOOKED_AT_ROWS

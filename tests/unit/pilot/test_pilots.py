@@ -11,14 +11,12 @@ from pathlib import Path
 import pytest
 
 from zenml_ftvr.api import basis_for, gather_pilots, profile_dataset
-from zenml_ftvr.approaches import refusal
 from zenml_ftvr.data import Dataset
 from zenml_ftvr.decide import (
     RERUN_SEED,
     PilotArm,
     PilotProtocol,
     PilotRequest,
-    PricedArm,
     pilot_sizes,
     price_arm,
 )
