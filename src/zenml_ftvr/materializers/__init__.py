@@ -9,6 +9,7 @@ from zenml_ftvr.materializers.values import (
     CalibrationMaterializer,
     DataProfileMaterializer,
     EvaluationMaterializer,
+    ForecastRecordMaterializer,
     PilotEvidenceMaterializer,
     RecommendationMaterializer,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "DataProfileMaterializer",
     "DatasetMaterializer",
     "EvaluationMaterializer",
+    "ForecastRecordMaterializer",
     "PilotEvidenceMaterializer",
     "RecommendationMaterializer",
     "TrainedModelMaterializer",

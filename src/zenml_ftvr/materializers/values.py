@@ -17,6 +17,7 @@ from zenml_ftvr.values import (
     Calibration,
     DataProfile,
     Evaluation,
+    ForecastRecord,
     PilotEvidence,
     Recommendation,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "CalibrationMaterializer",
     "DataProfileMaterializer",
     "EvaluationMaterializer",
+    "ForecastRecordMaterializer",
     "PilotEvidenceMaterializer",
     "RecommendationMaterializer",
     "page",
@@ -140,6 +142,21 @@ class RecommendationMaterializer(_ValueMaterializer):
     def extract_metadata(self, data: Recommendation) -> dict[str, MetadataType]:
         """What is worth a line beside the artifact."""
         return {"choice": data.choice, "verdict": data.verdict}
+
+
+class ForecastRecordMaterializer(_ValueMaterializer):
+    """`ForecastRecord`."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (ForecastRecord,)
+
+    def save_visualizations(self, data: ForecastRecord) -> dict[str, VisualizationType]:
+        """Forecasts beside outcomes."""
+        return page(self, report.record_page(data))
+
+    def extract_metadata(self, data: ForecastRecord) -> dict[str, MetadataType]:
+        """How many outcomes lay within their forecasts."""
+        inside = [one.is_inside for one in data.outcomes if one.is_inside is not None]
+        return {"forecasts": len(inside), "inside": sum(inside)}
 
 
 class EvaluationMaterializer(_ValueMaterializer):

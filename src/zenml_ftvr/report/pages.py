@@ -14,6 +14,7 @@ from zenml_ftvr.values import (
     Comparison,
     DataProfile,
     Evaluation,
+    ForecastRecord,
     PilotEvidence,
     Recommendation,
     TrainedModel,
@@ -27,6 +28,7 @@ __all__ = [
     "pilots_page",
     "profile_page",
     "recommendation_page",
+    "record_page",
     "render_report",
     "trained_model_page",
 ]
@@ -85,6 +87,12 @@ def recommendation_page(recommendation: Recommendation) -> str:
         + section("What would change the answer", sections.decision_map(recommendation))
     )
     return shell("Recommendation", body)
+
+
+def record_page(record: ForecastRecord) -> str:
+    """Forecasts, and what came of them."""
+    body = f"<h1>Forecast and outcome</h1>{html_of(sections.outcomes(record))}"
+    return shell("Forecast and outcome", body)
 
 
 def evaluation_page(evaluation: Evaluation) -> str:

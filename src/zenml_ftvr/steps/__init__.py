@@ -4,6 +4,7 @@ from zenml_ftvr.steps.data import load_data, profile_data
 from zenml_ftvr.steps.decide import calibrate, recommend_approach, run_pilots
 from zenml_ftvr.steps.evaluate import evaluate_model, predict
 from zenml_ftvr.steps.publish import publish_report
+from zenml_ftvr.steps.record import record_outcome
 from zenml_ftvr.steps.train import (
     finetune_contrastive,
     finetune_full,
@@ -27,6 +28,7 @@ __all__ = [
     "profile_data",
     "publish_report",
     "recommend_approach",
+    "record_outcome",
     "run_pilots",
     "train_baseline",
     "train_from_scratch",

@@ -10,13 +10,23 @@ import pytest
 from shown_page import read_page
 
 from zenml_ftvr import report
+from zenml_ftvr.decide import record_of
 from zenml_ftvr.values import CurvePoint
 
 SCRIPT = "<script>alert(1)</script>"
 
 
 @pytest.fixture(
-    params=["report", "profile", "calibration", "recommendation", "evaluation", "model", "dataset"]
+    params=[
+        "report",
+        "profile",
+        "calibration",
+        "recommendation",
+        "record",
+        "evaluation",
+        "model",
+        "dataset",
+    ]
 )
 def any_page(request: pytest.FixtureRequest, html: str) -> str:
     """Every kind of page that is made."""
@@ -29,6 +39,9 @@ def any_page(request: pytest.FixtureRequest, html: str) -> str:
             return report.calibration_page(hand_made.calibration())
         case "recommendation":
             return report.recommendation_page(hand_made.recommendation())
+        case "record":
+            record = record_of(hand_made.recommendation(), hand_made.evaluation())
+            return report.record_page(dataclasses.replace(record, verdict=SCRIPT))
         case "evaluation":
             return report.evaluation_page(hand_made.evaluation())
         case "model":
