@@ -61,6 +61,8 @@ from zenml_ftvr.values.decision import (
     ScreeningEvidence,
 )
 from zenml_ftvr.values.evaluation import Evaluation, LabelScore, ModelEvaluation
+from zenml_ftvr.values.foresight import Foresight, LearningCurve, MinimumScore, Reach
+from zenml_ftvr.values.pilots import PilotEvidence, PilotRun, PilotStatus
 from zenml_ftvr.values.request import Request
 from zenml_ftvr.values.task import (
     LOWER_IS_BETTER,
@@ -117,6 +119,7 @@ __all__ = [
     "Evaluation",
     "Fatal",
     "Forecast",
+    "Foresight",
     "Form",
     "FormFit",
     "Full",
@@ -126,21 +129,27 @@ __all__ = [
     "Kind",
     "LabelScore",
     "LabelValue",
+    "LearningCurve",
     "Ledger",
     "LedgerEntry",
     "Lora",
     "MeasuredScore",
     "MemorySettings",
     "Metric",
+    "MinimumScore",
     "ModelEvaluation",
     "ModelSource",
     "NumberFormat",
     "PairedDifference",
     "Partial",
+    "PilotEvidence",
+    "PilotRun",
     "PilotScore",
+    "PilotStatus",
     "Precision",
     "Quantiles",
     "RankedArm",
+    "Reach",
     "Recommendation",
     "Request",
     "Score",

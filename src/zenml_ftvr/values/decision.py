@@ -8,6 +8,8 @@ from typing import Literal
 from zenml_ftvr.values.approach import Approach, Kind
 from zenml_ftvr.values.budget import Budget, Hardware, Ledger
 from zenml_ftvr.values.data import DataProfile
+from zenml_ftvr.values.foresight import Foresight
+from zenml_ftvr.values.pilots import PilotEvidence
 from zenml_ftvr.values.task import Metric
 from zenml_ftvr.values.training import ModelSource, TrainingPlan
 
@@ -152,8 +154,9 @@ class Forecast:
     """What is known about an arm's score before it is trained."""
 
     score: Score | None
-    """None where nothing was measured: no interval is invented."""
-    basis: Literal["measured", "prior"]
+    """None where nothing was measured: no interval is invented. With basis "piloted": of one
+    training at the data's size, at the level that the score names."""
+    basis: Literal["measured", "piloted", "prior"]
     evidence: tuple[str, ...]
     """Each a sentence with its source."""
 
@@ -197,9 +200,13 @@ class Recommendation:
     tolerance: float
     """Expected regret up to which the cheaper arm is taken, in units of the metric."""
     ledger: Ledger
-    """What calibration and cross-validation cost."""
+    """What calibration, cross-validation and pilots cost."""
     companion: Kind | None = None
     """An arm to train beside the choice, where the user asked for one."""
+    pilots: PilotEvidence | None = None
+    """None where no pilots were asked for or possible, and of recommendations before there were."""
+    foresight: Foresight | None = None
+    """None where no feasible arm has pilots."""
 
     def arm(self, kind: Kind) -> RankedArm:
         return next(arm for arm in self.arms if arm.kind == kind)

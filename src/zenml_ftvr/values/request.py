@@ -29,6 +29,9 @@ class Request(UserWritten):
     """Expected loss, in units of the metric, up to which the cheaper arm is taken: half a point."""
     also_train: Literal["nothing", "best_neural"] = "nothing"
     """`best_neural`: beside the choice, the best arm with a training curve that still fits."""
+    minimum_score: float | None = None
+    """What one training is to score, between 0 and 1, on the scale on which pilots are compared;
+    arms that are likely to reach it are chosen among. None: no such wish."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -45,6 +48,11 @@ class Request(UserWritten):
             raise ConfigurationError(
                 f"tolerance is {self.tolerance}; it must lie between 0 and 1, 0.005 being half a "
                 f"point of accuracy."
+            )
+        if self.minimum_score is not None and not 0 < self.minimum_score <= 1:
+            raise ConfigurationError(
+                f"minimum_score is {self.minimum_score}; it must lie between 0 and 1, 0.9 being an "
+                f"accuracy of 90 %."
             )
         if self.usd_per_hour is not None and not self.usd_per_hour > 0:
             raise BudgetError(
