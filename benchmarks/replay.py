@@ -25,20 +25,24 @@ from typing import Any, cast
 
 import numpy as np
 from appending import RESULTS, Run, append_missing
+from pydantic import TypeAdapter
 from replay_problems import TASK, Problem, class_subsets, of_corpora, of_files, parts_of, rows_of
 
-from zenml_ftvr.api import plan_for, resolve_base
+from zenml_ftvr.api import plan_for, profile_dataset, resolve_base
 from zenml_ftvr.data import Rows
 from zenml_ftvr.errors import FtvrError
 from zenml_ftvr.hardware import detect
 from zenml_ftvr.models import cached_features, fit_baseline, load
+from zenml_ftvr.pilot import screen
 from zenml_ftvr.tasks import Outputs, RowWork, work_for
 from zenml_ftvr.train import choose_strength, fit_head, run_plan
+from zenml_ftvr.train.faults import Interrupted
 from zenml_ftvr.values import (
     Approach,
     Baseline,
     Budget,
     Contrastive,
+    DataProfile,
     Full,
     Head,
     Lora,
@@ -46,10 +50,11 @@ from zenml_ftvr.values import (
     Partial,
     Request,
     Scratch,
+    ScreeningEvidence,
 )
 
 SIZES = (25, 50, 100, 200, 400, 800, 1_600)
-TESTED_FROM = 100
+TESTED_FROM = 200
 """Rows: smaller trainings are pilots only, and scored on the select rows alone."""
 SOLVED: tuple[Approach, ...] = (Baseline(), Head())
 STEPPED: tuple[Approach, ...] = (Scratch(), Partial(), Lora(), Full())
@@ -57,15 +62,17 @@ ON_PAIRS: tuple[Approach, ...] = (Contrastive(),)  # at small sizes by far the c
 EVERY = STEPPED + ON_PAIRS
 SOLVED_SEEDS = 5
 STAGES = (
-    (STEPPED, 0, (25, 50, 100, 200)),
-    (ON_PAIRS, 0, (25, 50, 100, 200)),
-    (EVERY, 1, (25, 50, 100)),
+    (STEPPED, 0, (50, 100, 200)),
+    (ON_PAIRS, 0, (50, 100, 200)),
+    (EVERY, 1, (50, 100, 200)),
     (EVERY, 0, (400,)),
-    (EVERY, 1, (200, 400)),
+    (EVERY, 1, (400,)),
     (EVERY, 0, (800,)),
     (EVERY, 1, (800,)),
     (EVERY, 0, (1_600,)),
     (EVERY, 1, (1_600,)),
+    (EVERY, 0, (25,)),
+    (EVERY, 1, (25,)),
 )
 """Arms that are stepped, seed and sizes, in the order of their use: forecasts need pilots first,
 then something to judge them by, then repetitions; the costliest come last."""
@@ -86,6 +93,8 @@ def ordered(problems: Sequence[Problem]) -> Iterator[Run]:
                     yield from runs(problem, approach, n, seed)
     for approaches, seed, sizes in STAGES:
         for n in sizes:
+            for problem in problems if n >= TESTED_FROM and approaches != ON_PAIRS else ():
+                yield from screenings(problem, n, seed)
             for approach in approaches:
                 for problem in problems:
                     yield from runs(problem, approach, n, seed)
@@ -104,18 +113,43 @@ def cheap(problems: Sequence[Problem]) -> Iterator[Run]:
                 yield from runs(problem, CHEAP_SCRATCH, n, seed)
 
 
-def runs(problem: Problem, approach: Approach, n: int, seed: int) -> Iterator[Run]:
-    """One run, where the problem has that many rows."""
-    if n > len(problem.pool):
-        return
-    key = {
+def screenings(problem: Problem, n: int, seed: int) -> Iterator[Run]:
+    """What is known before any pilot, where the problem has that many rows."""
+    if n <= len(problem.pool):
+        yield key_of(problem, "screen", n, seed), lambda: screened(problem, n, seed)
+
+
+def screened(problem: Problem, n: int, seed: int) -> dict[str, Any]:
+    """The profile, the cross-validation of the solved arms, and what both took."""
+    request = Request(budget=Budget(hours=1.0), task=TASK, seed=seed)
+    dataset, base = problem.dataset(n, seed), resolve_base(request)
+    profile = profile_dataset(dataset, base, request)
+    started = time.process_time()
+    with fresh_cache():
+        evidence = screen(dataset, base, ["baseline", "head"], TASK, detect().device, seed)
+    return {
+        "cpu_seconds": round(time.process_time() - started, 2),
+        "profile": TypeAdapter(DataProfile).dump_python(profile, mode="json"),
+        "evidence": TypeAdapter(ScreeningEvidence).dump_python(evidence, mode="json"),
+    }
+
+
+def key_of(problem: Problem, kind: str, n: int, seed: int) -> dict[str, Any]:
+    """What tells a line from others; `rows` changes where the problem's rows do."""
+    return {
         "problem": problem.name,
         "rows": problem.fingerprint,
-        "kind": approach.kind,
+        "kind": kind,
         "n_train": n,
         "seed": seed,
     }
-    yield key, lambda: measured(problem, approach, n, seed)
+
+
+def runs(problem: Problem, approach: Approach, n: int, seed: int) -> Iterator[Run]:
+    """One run, where the problem has that many rows."""
+    if n <= len(problem.pool):
+        key = key_of(problem, approach.kind, n, seed)
+        yield key, lambda: measured(problem, approach, n, seed)
 
 
 def measured(problem: Problem, approach: Approach, n: int, seed: int) -> dict[str, Any]:
@@ -127,6 +161,8 @@ def measured(problem: Problem, approach: Approach, n: int, seed: int) -> dict[st
             facts, outputs = solved(problem, approach, n, seed, asked)
         else:
             facts, outputs = stepped(problem, approach, n, seed, asked)
+    except Interrupted as error:
+        raise SystemExit(str(error)) from error
     except FtvrError as error:
         return {"error": str(error), "cpu_seconds": round(time.process_time() - started, 2)}
     names = {label: place for place, label in enumerate(problem.labels)}
