@@ -92,11 +92,11 @@ def ordered(problems: Sequence[Problem]) -> Iterator[Run]:
                 for seed in range(SOLVED_SEEDS):
                     yield from runs(problem, approach, n, seed)
     for approaches, seed, sizes in STAGES:
-        for n in sizes:
-            for problem in problems if n >= TESTED_FROM and approaches != ON_PAIRS else ():
-                yield from screenings(problem, n, seed)
-            for approach in approaches:
-                for problem in problems:
+        for problem in problems:
+            for n in sizes:
+                if n >= TESTED_FROM and approaches != ON_PAIRS:
+                    yield from screenings(problem, n, seed)
+                for approach in approaches:
                     yield from runs(problem, approach, n, seed)
 
 
