@@ -16,7 +16,6 @@ import argparse
 import datetime
 import itertools
 import json
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,14 +23,17 @@ from typing import Any
 
 import numpy as np
 from appending import RESULTS
-from decision_scores import acceptable, mean_of_means, regret, upper_limit
+from decision_figures import BUDGETS, PRODUCT_RULE, RULE_NAMES, summary
+from decision_scores import acceptable, regret
 from forecasts import forecast_numbers
 from pydantic import TypeAdapter
 from replay_records import Problem, Trained, read_problems
+
+from zenml_ftvr.approaches import contrastive, full
+from zenml_ftvr.approaches.facts import epochs_for
+from zenml_ftvr.decide.expected import Rule, choose, choose_by_shortfall
 from zenml_ftvr.decide.pilot_parcels import PilotArm, PilotProtocol, PilotRequest, pilot_sizes
 from zenml_ftvr.decide.pilot_plan import carry_out, pilot_allowance
-
-from zenml_ftvr.decide.expected import Rule, choose, choose_by_shortfall
 from zenml_ftvr.decide.prior import Order, order_arms
 from zenml_ftvr.decide.recommend import _choose as choose_by_evidence  # what it does unpiloted
 from zenml_ftvr.decide.standing import choose_from_pilots, piloted_arms
@@ -49,18 +51,17 @@ from zenml_ftvr.values import (
     ScreeningEvidence,
 )
 
-RULES: dict[str, Rule] = {"regret rule": choose, "shortfall rule": choose_by_shortfall}
-PRODUCT_RULE = "shortfall rule"
-BUDGETS = (0.5, 1.5, 5.0)
-"""Times what the costliest arm takes: some arms are infeasible, all are but little is to spare, all
-could be trained."""
+RULES: dict[str, Rule] = dict(zip(RULE_NAMES, (choose, choose_by_shortfall), strict=True))
 TOLERANCE = 0.005
 PILOT_SHARE = 0.1
 CALIBRATED_STEPS = 7  # of each arm that is stepped: pilot/calibrate.py
 SMALLEST_QUESTION = 200  # rows: below, no training was tested
-FIXED: tuple[Kind, ...] = ("full", "lora", "head", "baseline")
 NEEDED = frozenset({"baseline", "head", "scratch", "partial", "lora", "full"})
 """Arms without which a question is not asked; `contrastive` takes part where it was run."""
+
+
+class NotRunError(Exception):
+    """A pilot was asked for that nobody has run yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -103,11 +104,8 @@ def questions(problem: Problem) -> Iterator[Question]:
         if n < SMALLEST_QUESTION or (n, seed) not in problem.screens:
             continue
         sizes = tuple(one for one in pilot_sizes(n) if one in problem.sizes)
-        finals = {
-            kind: problem.runs[kind, n, seed]
-            for kind in KINDS
-            if all((kind, size, seed) in problem.runs for size in (*sizes, n))
-        }
+        found = {kind: problem.runs.get((kind, n, seed)) for kind in KINDS}
+        finals = {kind: one for kind, one in found.items() if one is not None}
         if finals.keys() >= NEEDED and sizes:
             yield Question(problem=problem, n_train=n, seed=seed, finals=finals, sizes=sizes)
 
@@ -192,7 +190,9 @@ def pilots(question: Question, feasible: Mapping[Kind, Trained], seconds: float)
         seeds = question.problem.seeds(request.kind, request.n_train)
         # Draws of arms that are solved are seeds; of a pilot that collapsed there is one run.
         seed = (question.seed + request.draw) % len(seeds) if len(seeds) > 2 else question.seed
-        found = question.problem.runs[request.kind, request.n_train, seed]
+        found = question.problem.runs.get((request.kind, request.n_train, seed))
+        if found is None:
+            raise NotRunError(f"{request.kind} on {request.n_train} rows, seed {seed}")
         once = 0.0
         if request.kind == "head" and "head" not in begun:
             once = features_seconds(question)
@@ -214,15 +214,29 @@ def pilots(question: Question, feasible: Mapping[Kind, Trained], seconds: float)
 
 def pilot_arm(question: Question, final: Trained) -> PilotArm:
     """An arm as the protocol knows it: costs as they turned out, over seeds."""
-    problem, kind = question.problem, final.kind
     return PilotArm(
-        kind=kind,
+        kind=final.kind,
         training_seconds=final.cpu_seconds,
-        seconds_at={
-            n: float(np.mean([one.pilot_seconds for one in problem.of(kind, n)]))
-            for n in (*question.sizes, question.n_train)
-        },
-        once_seconds=features_seconds(question) if kind == "head" else 0.0,
+        seconds_at={n: _seconds_at(question, final, n) for n in (*question.sizes, final.n_train)},
+        once_seconds=features_seconds(question) if final.kind == "head" else 0.0,
+    )
+
+
+def _seconds_at(question: Question, final: Trained, n: int) -> float:
+    """Of a pilot on `n` rows; where none was run, by its steps, which the defaults give."""
+    runs = question.problem.of(final.kind, n)
+    if runs:
+        return float(np.mean([one.pilot_seconds for one in runs]))
+    own, whole = (default_steps(final.kind, rows) for rows in (n, final.n_train))
+    return final.cpu_seconds * own / whole + final.judging_seconds
+
+
+def default_steps(kind: Kind, n_train: int) -> float:
+    """Optimiser steps by the default plan, in its own unit."""
+    if kind == "contrastive":
+        return min(contrastive.PAIRS_PER_ROW * n_train, contrastive.MOST_PAIRS)
+    return n_train * epochs_for(
+        n_train, ample=full.EPOCHS, most=full.MOST_EPOCHS, ample_rows=full.AMPLE_ROWS
     )
 
 
@@ -232,11 +246,20 @@ def features_seconds(question: Question) -> float:
     return head.features_seconds * (1 + head.n_select / head.n_train)
 
 
-def outcomes(asked: Sequence[Question]) -> list[dict[str, Any]]:
-    """A row for each question, budget and policy: its regret, and what else it is judged by."""
-    rows = []
+def outcomes(asked: Sequence[Question]) -> tuple[list[dict[str, Any]], list[str]]:
+    """A row for each question, budget and policy: its regret, and what else it is judged by.
+
+    And the decisions that could not be replayed, each with the run that is missing.
+    """
+    rows: list[dict[str, Any]] = []
+    missing = []
     for question, times in itertools.product(asked, BUDGETS):
         budget = times * max(question.costs.values())
+        try:
+            decided = {name: decide(question, budget, rule) for name, rule in RULES.items()}
+        except NotRunError as error:
+            missing.append(f"{question.problem.name}, {question.n_train} rows, {times}: {error}")
+            continue
         feasible = question.feasible(budget)
         cheapest = min(feasible, key=lambda kind: feasible[kind].cpu_seconds)
         common = {
@@ -247,15 +270,14 @@ def outcomes(asked: Sequence[Question]) -> list[dict[str, Any]]:
             "budget": times,
             "arms": len(question.finals),
         }
-        for name, rule in RULES.items():
-            decided = decide(question, budget, rule)
-            rows.append({**common, "policy": name, **judged(feasible, decided.kind)})
-            rows[-1] |= {
-                "chosen": decided.kind,
-                "spent_share": decided.spent_share,
-                "piloted": len(decided.piloted),
-                "by_pilots": decided.by_pilots,
+        for name, one in decided.items():
+            facts = {
+                "chosen": one.kind,
+                "spent_share": one.spent_share,
+                "piloted": len(one.piloted),
+                "by_pilots": one.by_pilots,
             }
+            rows.append({**common, "policy": name, **facts, **judged(feasible, one.kind)})
         for kind in KINDS:
             if kind in question.finals:
                 taken = kind if kind in feasible else cheapest
@@ -269,7 +291,7 @@ def outcomes(asked: Sequence[Question]) -> list[dict[str, Any]]:
                 **{name: float(np.mean([one[name] for one in each])) for name in each[0]},
             }
         )
-    return rows
+    return rows, missing
 
 
 def judged(feasible: Mapping[Kind, Trained], chosen: Kind) -> dict[str, float]:
@@ -281,88 +303,6 @@ def judged(feasible: Mapping[Kind, Trained], chosen: Kind) -> dict[str, float]:
         "regret": regret(tested, chosen),
         "acceptable": float(acceptable(scores, costs, chosen, TOLERANCE)),
     }
-
-
-def by_data(rows: Sequence[Mapping[str, Any]], policy: str, value: str) -> dict[str, list[float]]:
-    """One number of a policy's rows, by data set."""
-    found: dict[str, list[float]] = defaultdict(list)
-    for row in rows:
-        if row["policy"] == policy:
-            found[row["data"]].append(row[value])
-    return found
-
-
-def best_elsewhere(rows: Sequence[Mapping[str, Any]], policies: Sequence[str]) -> dict[str, str]:
-    """For each data set the policy that lost least on all others."""
-    losses = {policy: by_data(rows, policy, "regret") for policy in policies}
-    data = sorted({row["data"] for row in rows})
-    return {
-        one: min(
-            policies,
-            key=lambda policy: mean_of_means(
-                {other: values for other, values in losses[policy].items() if other != one}
-            ),
-        )
-        for one in data
-    }
-
-
-def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The figures of the decision, in points of accuracy; a data set counts once."""
-
-    def points(policy: str) -> float:
-        return round(100 * mean_of_means(by_data(rows, policy, "regret")), 3)
-
-    fixed = [f"always {kind}" for kind in KINDS if by_data(rows, f"always {kind}", "regret")]
-    # `contrastive` may not have been run everywhere: only what every question has can be fixed.
-    n_of = {one: sum(row["policy"] == one for row in rows) for one in fixed}
-    fixed = [one for one in fixed if n_of[one] == max(n_of.values())]
-    best = best_elsewhere(rows, fixed)
-    tuned = best_elsewhere(rows, list(RULES))
-    best_regret = {data: by_data(rows, policy, "regret")[data] for data, policy in best.items()}
-    figures: dict[str, Any] = {
-        "mean_regret": points(PRODUCT_RULE),
-        "mean_regret_high": round(
-            100 * upper_limit(by_data(rows, PRODUCT_RULE, "regret"), 0.9, 0), 3
-        ),
-        **{f"regret_always_{kind}": points(f"always {kind}") for kind in FIXED},
-        "regret_best_fixed": round(100 * mean_of_means(best_regret), 3),
-        "best_fixed_by_the_other_data": best,
-        "regret_random": points("random"),
-        "pilot_cost_share": round(mean_of_means(by_data(rows, PRODUCT_RULE, "spent_share")), 4),
-        "pilot_cost_share_most": round(
-            max(max(one) for one in by_data(rows, PRODUCT_RULE, "spent_share").values()), 4
-        ),
-        "acceptable_rate": round(mean_of_means(by_data(rows, PRODUCT_RULE, "acceptable")), 3),
-        "rule_by_the_other_data": tuned,
-        "rules": {},
-        "acceptable_rate_always": {
-            policy: round(mean_of_means(by_data(rows, policy, "acceptable")), 3) for policy in fixed
-        },
-    }
-    for name in RULES:
-        figures["rules"][name] = {
-            "mean_regret": points(name),
-            "mean_regret_high": round(100 * upper_limit(by_data(rows, name, "regret"), 0.9, 0), 3),
-            "acceptable_rate": round(mean_of_means(by_data(rows, name, "acceptable")), 3),
-            "decided_by_pilots": round(mean_of_means(by_data(rows, name, "by_pilots")), 3),
-            "arms_with_pilots": round(mean_of_means(by_data(rows, name, "piloted")), 2),
-            "regret_by_data": {
-                data: round(100 * float(np.mean(values)), 3)
-                for data, values in by_data(rows, name, "regret").items()
-            },
-            "regret_by_budget": {
-                str(times): round(
-                    100 * mean_of_means(by_data(_at(rows, "budget", times), name, "regret")), 3
-                )
-                for times in BUDGETS
-            },
-        }
-    return figures
-
-
-def _at(rows: Sequence[Mapping[str, Any]], name: str, value: Any) -> list[Mapping[str, Any]]:
-    return [row for row in rows if row[name] == value]
 
 
 def main() -> None:
@@ -378,12 +318,13 @@ def main() -> None:
         raise SystemExit(
             f"no problem in {arguments.runs} has every run that a question needs: run replay.py."
         )
-    rows = outcomes(asked)
+    rows, missing = outcomes(asked)
     hardware = detect()
     result = {
         "problems": len({question.problem.name for question in asked}),
         "questions": len(asked),
-        "decisions": len(asked) * len(BUDGETS),
+        "decisions": len(asked) * len(BUDGETS) - len(missing),
+        "not_replayed": missing,
         "sizes": sorted({question.n_train for question in asked}),
         "arms": sorted({kind for question in asked for kind in question.finals}),
         "with_contrastive": sum("contrastive" in question.finals for question in asked),

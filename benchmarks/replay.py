@@ -57,25 +57,31 @@ SIZES = (25, 50, 100, 200, 400, 800, 1_600)
 TESTED_FROM = 200
 """Rows: smaller trainings are pilots only, and scored on the select rows alone."""
 SOLVED: tuple[Approach, ...] = (Baseline(), Head())
-STEPPED: tuple[Approach, ...] = (Scratch(), Partial(), Lora(), Full())
-ON_PAIRS: tuple[Approach, ...] = (Contrastive(),)  # at small sizes by far the costliest
-EVERY = STEPPED + ON_PAIRS
+CHEAP_PILOTS: tuple[Approach, ...] = (Scratch(), Partial())
+DEAR_PILOTS: tuple[Approach, ...] = (Lora(), Full(), Contrastive())
+"""Whose pilots a tenth of the costs seldom pays for at these sizes."""
+STEPPED = CHEAP_PILOTS + DEAR_PILOTS
 SOLVED_SEEDS = 5
-STAGES = (
-    (STEPPED, 0, (50, 100, 200)),
-    (ON_PAIRS, 0, (50, 100, 200)),
-    (EVERY, 1, (50, 100, 200)),
-    (EVERY, 0, (400,)),
-    (EVERY, 1, (400,)),
-    (EVERY, 0, (800,)),
-    (EVERY, 1, (800,)),
-    (EVERY, 0, (1_600,)),
-    (EVERY, 1, (1_600,)),
-    (EVERY, 0, (25,)),
-    (EVERY, 1, (25,)),
+STAGES: tuple[tuple[tuple[Approach, ...], int, tuple[int, ...]], ...] = (
+    (CHEAP_PILOTS, 0, (50, 100)),
+    (STEPPED, 0, (200,)),
+    (CHEAP_PILOTS, 1, (50, 100)),
+    (STEPPED, 0, (400,)),
+    (STEPPED, 1, (200,)),
+    (DEAR_PILOTS, 0, (50, 100)),
+    (DEAR_PILOTS, 1, (50, 100)),
+    (STEPPED, 1, (400,)),
+    (STEPPED, 0, (800,)),
+    (STEPPED, 1, (800,)),
+    (STEPPED, 0, (1_600,)),
+    (STEPPED, 1, (1_600,)),
+    (STEPPED, 0, (25,)),
+    (STEPPED, 1, (25,)),
 )
-"""Arms that are stepped, seed and sizes, in the order of their use: forecasts need pilots first,
-then something to judge them by, then repetitions; the costliest come last."""
+"""Arms that are stepped, seed and sizes, in the order of their use: what a decision at 200 rows is
+made from and judged by, then forecasts, larger sizes and repetitions; the costliest come last."""
+TOGETHER = 2
+"""Stages that one problem goes through before the next begins, so that some are soon complete."""
 
 CHEAP_SIZES = (25, 50, 100, 200, 400, 800)
 CHEAP_SEEDS = 3
@@ -91,13 +97,15 @@ def ordered(problems: Sequence[Problem]) -> Iterator[Run]:
             for approach in SOLVED:
                 for seed in range(SOLVED_SEEDS):
                     yield from runs(problem, approach, n, seed)
-    for approaches, seed, sizes in STAGES:
+    first, later = STAGES[:TOGETHER], STAGES[TOGETHER:]
+    for stages in (first, *((one,) for one in later)):
         for problem in problems:
-            for n in sizes:
-                if n >= TESTED_FROM and approaches != ON_PAIRS:
-                    yield from screenings(problem, n, seed)
-                for approach in approaches:
-                    yield from runs(problem, approach, n, seed)
+            for approaches, seed, sizes in stages:
+                for n in sizes:
+                    if n >= TESTED_FROM:
+                        yield from screenings(problem, n, seed)
+                    for approach in approaches:
+                        yield from runs(problem, approach, n, seed)
 
 
 def cheap(problems: Sequence[Problem]) -> Iterator[Run]:
