@@ -55,6 +55,9 @@ def summary(rows: Rows) -> dict[str, Any]:
     def points(policy: str) -> float:
         return round(100 * mean_of_means(by_data(rows, policy, "regret")), 3)
 
+    def high(policy: str) -> float:
+        return round(100 * upper_limit(by_data(rows, policy, "regret"), LIMIT, 0), 3)
+
     fixed = [f"always {kind}" for kind in KINDS if by_data(rows, f"always {kind}", "regret")]
     # `contrastive` may not have been run everywhere: only what every question has can be fixed.
     n_of = {one: sum(row["policy"] == one for row in rows) for one in fixed}
@@ -64,9 +67,7 @@ def summary(rows: Rows) -> dict[str, Any]:
     best_regret = {data: by_data(rows, policy, "regret")[data] for data, policy in best.items()}
     figures: dict[str, Any] = {
         "mean_regret": points(PRODUCT_RULE),
-        "mean_regret_high": round(
-            100 * upper_limit(by_data(rows, PRODUCT_RULE, "regret"), LIMIT, 0), 3
-        ),
+        "mean_regret_high": high(PRODUCT_RULE),
         **{f"regret_always_{kind}": points(f"always {kind}") for kind in FIXED},
         "regret_best_fixed": round(100 * mean_of_means(best_regret), 3),
         "best_fixed_by_the_other_data": best,
@@ -74,6 +75,9 @@ def summary(rows: Rows) -> dict[str, Any]:
         "pilot_cost_share": round(mean_of_means(by_data(rows, PRODUCT_RULE, "spent_share")), 4),
         "pilot_cost_share_most": round(
             max(max(one) for one in by_data(rows, PRODUCT_RULE, "spent_share").values()), 4
+        ),
+        "cross_validation_share": round(
+            mean_of_means(by_data(rows, PRODUCT_RULE, "validated_share")), 4
         ),
         "acceptable_rate": round(mean_of_means(by_data(rows, PRODUCT_RULE, "acceptable")), 3),
         "rule_by_the_other_data": tuned,

@@ -92,7 +92,10 @@ class Decided:
 
     kind: Kind
     spent_share: float
-    """Of the budget, or of training every feasible arm, whichever is less."""
+    """Of calibration and pilots, in the budget or in training every feasible arm, whichever is
+    less."""
+    validated_share: float
+    """The same of the cross-validation of the arms that are solved."""
     piloted: tuple[Kind, ...]
     by_pilots: bool
     """Or by published evidence and the cross-validation of the arms that are solved."""
@@ -115,11 +118,14 @@ def decide(question: Question, budget: float, rule: Rule) -> Decided:
     feasible = question.feasible(budget)
     costs = [one.cpu_seconds for one in feasible.values()]
     screening = question.problem.screens[question.n_train, question.seed]
-    # The cross-validation of the arms that are solved counts as the pilots do.
-    before = sum(map(calibration_seconds, feasible.values())) + screening["cpu_seconds"]
+    before = sum(map(calibration_seconds, feasible.values()))
     evidence = pilots(question, feasible, pilot_allowance(budget, costs, PILOT_SHARE, before))
     spent = before + evidence.seconds
-    left = question.feasible(budget - spent)
+    # Cross-validation comes after, on features that pilots of the head have computed by then.
+    validating = screening["cpu_seconds"]
+    if "head" in evidence.kinds:
+        validating = max(0.0, validating - question.finals["head"].features_seconds)
+    left = question.feasible(budget - spent - validating)
     arms = piloted_arms(
         [one for kind in KINDS if (one := evidence.pilots_of(kind)) is not None],
         evidence.n_select,
@@ -137,6 +143,7 @@ def decide(question: Question, budget: float, rule: Rule) -> Decided:
     return Decided(
         kind=kind,
         spent_share=spent / min(budget, sum(costs)),
+        validated_share=validating / min(budget, sum(costs)),
         piloted=tuple(arm.kind for arm in arms),
         by_pilots=by_pilots,
     )
@@ -274,6 +281,7 @@ def outcomes(asked: Sequence[Question]) -> tuple[list[dict[str, Any]], list[str]
             facts = {
                 "chosen": one.kind,
                 "spent_share": one.spent_share,
+                "validated_share": one.validated_share,
                 "piloted": len(one.piloted),
                 "by_pilots": one.by_pilots,
             }
