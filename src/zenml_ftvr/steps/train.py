@@ -11,6 +11,7 @@ from zenml_ftvr.errors import TrainingError
 from zenml_ftvr.hardware import detect, installed_versions
 from zenml_ftvr.materializers import TrainedModelMaterializer, work_folder
 from zenml_ftvr.stack import trainer_usd_per_hour
+from zenml_ftvr.stack.remote_files import files_of_active_store
 from zenml_ftvr.stack.step_run import experiment_of, open_step_run, tracked_run
 from zenml_ftvr.steps.cache import CACHE_POLICY
 from zenml_ftvr.tracking import data_artifact, model_artifact, ranking_table
@@ -190,7 +191,15 @@ def _train(
     with open_step_run(tracking, "train", name, tags, config) as run, work_folder() as work:
         run.uses(data_artifact(experiment, dataset.fingerprint, config["rows"]))
         folder = work / "model"
-        model = run_plan(plan, dataset, folder, hardware, log=run.log, progress=print_progress())
+        model = run_plan(
+            plan,
+            dataset,
+            folder,
+            hardware,
+            log=run.log,
+            progress=print_progress(),
+            mirror=files_of_active_store(),
+        )
         run.summarize(
             {
                 "cost/seconds": model.seconds,

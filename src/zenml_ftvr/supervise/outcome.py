@@ -52,7 +52,7 @@ def _from_outside(record: ProcessRecord, raw_output: Path) -> str:
             f"{record.supervisor.pid} on {record.host}) was killed, and the step's with it. "
             f"Run the pipeline again."
         )
-    if record.exit_code == -signal.SIGKILL and record.kernel_kills:
+    if record.for_want_of_memory:
         return (
             f"{step} was ended by the kernel for want of memory after {after}; {peak}. Use less, "
             f"or set the trainer's memory_limit_gib, so that it ends before the machine is full."

@@ -20,7 +20,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
-from zenml_ftvr.supervise.family import Family, adopt_orphans, kernel_kills
+from zenml_ftvr.supervise.family import Family, adopt_orphans
+from zenml_ftvr.supervise.kernel import kernel_kills
 from zenml_ftvr.supervise.lines import WholeLines
 from zenml_ftvr.supervise.record import Ending, ProcessId, ProcessRecord
 from zenml_ftvr.supervise.start import RAW_OUTPUT, TERMINAL

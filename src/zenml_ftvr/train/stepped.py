@@ -8,7 +8,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from zenml_ftvr.approaches import most_tokens
 from zenml_ftvr.errors import BudgetError, TrainingError
 from zenml_ftvr.models import ResolvedModel, Trainable, cache_folder, save_trainable
-from zenml_ftvr.train.attempts import Attempt
+from zenml_ftvr.train.attempts import Attempt, Killed, killed_at
 from zenml_ftvr.train.checkpoints import last_whole, record_of, step_of, sweep
 from zenml_ftvr.train.faults import is_out_of_memory, smaller_part
 from zenml_ftvr.train.frozen import states_folder, without_frozen_part
@@ -166,17 +166,17 @@ def _one_seed(
     """
     folder = _seed_folder(plan, attempt)
     key = _memory_key(plan, around.hardware)
-    part, notes = _where_to_go_on(plan, folder, attempt, key)
+    killed = killed_at(attempt.journal.all(), plan.seed, key)
+    if killed and killed[-1].part_rows == 1 and killed[-1].was_last:
+        raise _does_not_fit(plan, killed[-1].said)
+    part, notes = _where_to_go_on(plan, folder, attempt, key, killed)
     while True:
-        done = _try(plan, saved_as, dataset, base, around, attempt, part)
+        steps = {"part_rows": part, "seed": plan.seed, "key": key}
+        done = _try(plan, saved_as, dataset, base, around, attempt, steps)
         if isinstance(done, Stepped):
             break
         if part == 1:
-            raise TrainingError(
-                f"'{plan.kind}' ran out of memory at batch size {plan.batch_size} and "
-                f"{most_tokens(plan.task)} tokens (even one row at a time: {done:.200}). Lower the "
-                f"approach's batch_size or task.max_length, or choose a smaller base model."
-            )
+            raise _does_not_fit(plan, done)
         part = smaller_part(plan.batch_size, part)
         attempt.journal.note("memory", {"part_rows": part, "seed": plan.seed})
         gc.collect()
@@ -191,12 +191,20 @@ def _one_seed(
     return dataclasses.replace(done, notes=(*notes, *done.notes))
 
 
+def _does_not_fit(plan: TrainingPlan, said: str) -> TrainingError:
+    return TrainingError(
+        f"'{plan.kind}' ran out of memory at batch size {plan.batch_size} and "
+        f"{most_tokens(plan.task)} tokens (even one row at a time: {said:.200}). Lower the "
+        f"approach's batch_size or task.max_length, or choose a smaller base model."
+    )
+
+
 def _seed_folder(plan: TrainingPlan, attempt: Attempt) -> Path:
     return attempt.folder / f"seed-{plan.seed}"
 
 
 def _where_to_go_on(
-    plan: TrainingPlan, folder: Path, attempt: Attempt, key: str
+    plan: TrainingPlan, folder: Path, attempt: Attempt, key: str, killed: Sequence[Killed]
 ) -> tuple[int, tuple[str, ...]]:
     """The rows to compute at once, and what is to be said of checkpoints in `folder`.
 
@@ -209,6 +217,7 @@ def _where_to_go_on(
         for line in attempt.journal.lines("memory")
         if line["seed"] == plan.seed
     ]
+    short += [smaller_part(plan.batch_size, one.part_rows) for one in killed]
     last = last_whole(folder)
     if last is None:
         return min([*short, _remembered(key) or plan.batch_size]), ()
@@ -236,9 +245,12 @@ def _try(
     base: ResolvedModel | None,
     around: Surroundings,
     attempt: Attempt,
-    part: int,
+    steps: dict[str, Any],
 ) -> Stepped | str:
-    """Train and write the model; the error's words where memory did not suffice for the steps."""
+    """Train and write the model; the error's words where memory did not suffice for the steps.
+
+    `steps` is put down before the first one, for whoever finds that they ended in a kill.
+    """
     folder = _seed_folder(plan, attempt)
     pretrained: list[Pretrained] = []
 
@@ -256,6 +268,7 @@ def _try(
     if base is not None and trainable.n_frozen:
         states = states_folder(base, trainable.n_frozen, device)
     with without_frozen_part(prepared, states, device, progress) as light:
+        attempt.journal.note("steps", steps)
         try:
             loop = run_loop(
                 plan,
@@ -265,7 +278,7 @@ def _try(
                 progress,
                 around.started,
                 attempt=attempt,
-                part_rows=part,
+                part_rows=steps["part_rows"],
             )
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):

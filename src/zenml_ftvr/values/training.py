@@ -213,6 +213,9 @@ class TrainedModel:
     tracked: TrackedRun | None = None
     notes: tuple[str, ...] = ()
     """What happened on the way that a reader should know, each a sentence."""
+    fingerprint: str | None = None
+    """sha256 over all that decides the weights on one kind of device, versions too, 16 hexadecimal
+    digits; None of models that were trained before there was one."""
 
     @property
     def kind(self) -> Kind:

@@ -1,0 +1,39 @@
+"""What a training is told by: everything that decides its weights on one kind of device."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from zenml_ftvr.data import texts_fingerprint
+from zenml_ftvr.hardware import installed_versions
+from zenml_ftvr.values import Full, Lora, Scratch, TrainingPlan
+
+__all__ = ["training_fingerprint"]
+
+DECIDING = ("zenml-ftvr", "torch", "transformers", "peft", "scikit-learn")
+"""Packages whose version may change a weight; the others move data and show results."""
+
+
+def training_fingerprint(plan: TrainingPlan) -> str:
+    """sha256 over plan (data, base model, hyperparameters, steps), texts and versions, 16 digits.
+
+    Texts to pretrain on count by what is in the file now, not by its name. Raises `DataError` where
+    they cannot be read.
+    """
+    versions = installed_versions()
+    what = {
+        "plan": plan.fingerprint,
+        "data": plan.data_fingerprint,
+        "texts": _texts(plan),
+        "versions": {name: versions.get(name) for name in DECIDING},
+    }
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _texts(plan: TrainingPlan) -> str | None:
+    match plan.approach:
+        case Full() | Lora() | Scratch() as approach if approach.pretrain_on is not None:
+            return texts_fingerprint(approach.pretrain_on)
+        case _:
+            return None
