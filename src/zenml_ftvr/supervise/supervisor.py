@@ -89,6 +89,9 @@ class Supervisor:
         patience = min(AFTER_THE_CHILD_SECONDS, self._record.limits.grace_seconds)
         grace = 0.0 if reason == "memory" else patience
         self._family.end(grace, lambda: self._reap(child.pid))
+        while self._exit_code is None:  # it may have ended since it was last asked for
+            self._reap(child.pid)
+            time.sleep(TICK_SECONDS)
         child.returncode = self._exit_code  # reaped here, among the orphans
         output.finish()
         self._note(

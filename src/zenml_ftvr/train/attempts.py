@@ -20,10 +20,11 @@ from typing import Any
 from zenml_ftvr.errors import TrainingError
 from zenml_ftvr.models import cache_folder
 from zenml_ftvr.supervise import ProcessId, ProcessRecord, kill_counters, record_of_this_process
+from zenml_ftvr.train.brake import Decisions
 from zenml_ftvr.train.fingerprint import training_fingerprint
 from zenml_ftvr.train.journal import BEAT, Journal
 from zenml_ftvr.train.mirror import RemoteFiles, mirrored
-from zenml_ftvr.values import TrainingPlan
+from zenml_ftvr.values import Braking, TrainingPlan
 
 __all__ = ["Attempt", "Journal", "Killed", "attempt_at", "killed_at", "run_folder"]
 
@@ -157,6 +158,27 @@ class Attempt:
     def failed_seconds(self) -> tuple[float, ...]:
         """What each attempt before this one took."""
         return tuple(float(line["seconds"]) for line in self.journal.lines("ended"))
+
+    @property
+    def brakings(self) -> tuple[Braking, ...]:
+        """What the clock has changed of the plan, in this attempt or before."""
+        return tuple(
+            Braking(seed=line["seed"], step=line["step"], cool_steps=line["cool_steps"])
+            for line in self.journal.lines("brake")
+        )
+
+    def decisions(self, seed: int) -> Decisions:
+        """Those of one seed's run, and where more are noted."""
+
+        def note(step: int, cool_steps: int | None) -> None:
+            self.brake(Braking(seed=seed, step=step, cool_steps=cool_steps))
+
+        before = {one.step: one.cool_steps for one in self.brakings if one.seed == seed}
+        return Decisions(before, note)
+
+    def brake(self, braking: Braking) -> None:
+        """Note what the clock changed."""
+        self.journal.note("brake", asdict(braking))
 
     @property
     def seconds(self) -> float:

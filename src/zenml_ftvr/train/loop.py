@@ -373,6 +373,7 @@ def run_loop(
         eval_rows_per_step=len(prepared.validation) / plan.batch_size,
         eval_every_steps=plan.eval_every_steps,
         clock=clock,
+        decisions=None if attempt is None else attempt.decisions(plan.seed),
     )
     stepping = Stepping(brake=brake, part_rows=part_rows or plan.batch_size)
     seen = stepping.seen

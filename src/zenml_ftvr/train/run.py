@@ -44,6 +44,7 @@ from zenml_ftvr.train.progress import Progress, silent
 from zenml_ftvr.train.solved import choose_strength, fit_head
 from zenml_ftvr.train.stepped import Surroundings, said_of_earlier, train_in_steps
 from zenml_ftvr.values import (
+    Braking,
     CurvePoint,
     Hardware,
     Ledger,
@@ -122,7 +123,12 @@ def run_plan(
             )
             with peak_memory() as peak:
                 outcome = _train(plan, dataset, base, around, attempt)
-            spent = _Spent(seconds=time.monotonic() - started, failed=failed, peak=peak)
+            spent = _Spent(
+                seconds=time.monotonic() - started,
+                failed=failed,
+                peak=peak,
+                brakings=() if attempt is None else attempt.brakings,
+            )
             model = _trained(plan, folder, hardware, outcome, spent)
             card = model_card(model, installed_versions())
             (work / "model" / CARD_FILE).write_text(card, encoding="utf-8")
@@ -177,11 +183,12 @@ class _Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Spent:
-    """Seconds of this attempt and of those that failed before it, and memory."""
+    """Seconds of this attempt and of those that failed before it, and what they changed."""
 
     seconds: float
     failed: tuple[float, ...]
     peak: PeakMemory
+    brakings: tuple[Braking, ...]
 
 
 def _train(
@@ -378,6 +385,7 @@ def _trained(
         n_trainable=outcome.n_trainable,
         notes=outcome.notes,
         n_bytes=0,  # known once the card is written
+        brakings=spent.brakings,
         fingerprint=training_fingerprint(plan),
         ledger=Ledger(entries=tuple(entries), usd_per_hour=hardware.usd_per_hour),
     )

@@ -77,6 +77,7 @@ from zenml_ftvr.values.task import (
 )
 from zenml_ftvr.values.training import (
     Allowance,
+    Braking,
     CurvePoint,
     ModelSource,
     TrackedRun,
@@ -100,6 +101,7 @@ __all__ = [
     "ArmPilots",
     "ArmStanding",
     "Baseline",
+    "Braking",
     "BreakEven",
     "Budget",
     "Calibration",
