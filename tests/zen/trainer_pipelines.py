@@ -196,6 +196,23 @@ def trains_in_steps(data_file: str, base_folder: str) -> None:
     )
 
 
+@pipeline(enable_cache=False)
+def trains_long_on_the_trainer(data_file: str, base_folder: str) -> None:
+    """Some ten seconds of steps, so that they can be met from outside; tried twice."""
+    from zenml_ftvr.steps import finetune_full, load_data
+    from zenml_ftvr.values import DataSource, Full, ModelSource, TextClassification
+
+    rows = load_data(DataSource(name=data_file, validation_fraction=0.2, test_fraction=0.2))
+    finetune_full.with_options(
+        step_operator=TRAINER, retry=StepRetryConfig(max_retries=1, delay=0, backoff=1)
+    )(
+        rows,
+        approach=Full(learning_rate=3e-3, epochs=100, batch_size=16),
+        base_model=ModelSource(name=base_folder),
+        task=TextClassification(max_length=32),
+    )
+
+
 def _die_on_the_way() -> None:
     """SIGKILL for the process that takes the step that KILL_AT_STEP names; steps take a moment."""
     from transformers.trainer_callback import DefaultFlowCallback
@@ -216,6 +233,7 @@ if __name__ == "__main__":
         _die_on_the_way()
     {
         "trains_in_steps": trains_in_steps,
+        "trains_long_on_the_trainer": trains_long_on_the_trainer,
         "stays": stays,
         "stays_dynamically": stays_dynamically,
         "stays_beside_others": stays_beside_others,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 
@@ -18,22 +19,17 @@ DECIDING = ("zenml-ftvr", "torch", "transformers", "peft", "scikit-learn")
 def training_fingerprint(plan: TrainingPlan) -> str:
     """sha256 over plan (data, base model, hyperparameters, steps), texts and versions, 16 digits.
 
-    Texts to pretrain on count by what is in the file now, not by its name. Raises `DataError` where
-    they cannot be read.
+    Texts to pretrain on count by what is in the file now, and not by its name. Raises `DataError`
+    where they cannot be read.
     """
-    versions = installed_versions()
-    what = {
-        "plan": plan.fingerprint,
-        "data": plan.data_fingerprint,
-        "texts": _texts(plan),
-        "versions": {name: versions.get(name) for name in DECIDING},
-    }
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _texts(plan: TrainingPlan) -> str | None:
     match plan.approach:
         case Full() | Lora() | Scratch() as approach if approach.pretrain_on is not None:
-            return texts_fingerprint(approach.pretrain_on)
+            texts = texts_fingerprint(approach.pretrain_on)
+            plan = dataclasses.replace(
+                plan, approach=dataclasses.replace(approach, pretrain_on=texts)
+            )
         case _:
-            return None
+            pass
+    versions = installed_versions()
+    what = [plan.fingerprint, {name: versions.get(name) for name in DECIDING}]
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
