@@ -15,11 +15,12 @@ MIB = 2**20
 
 CALM_BATCHES = 9
 """Of the first, which hold nothing: a checkpoint is saved after the sixth at the latest."""
+HUNGRY_BATCHES = 2  # after which there are calm ones again: filling memory takes long
 SEEN_SECONDS = 0.3  # memory is looked at ten times a second
 
 
 def held_by_rows(mib_per_row: int) -> None:
-    """Make batches hold their rows' memory while they are put together, but for the first ones."""
+    """Make batches hold their rows' memory while they are put together, for a while."""
     from zenml_ftvr.train import stepped
 
     ours = stepped.prepare
@@ -31,14 +32,11 @@ def held_by_rows(mib_per_row: int) -> None:
         def collate(rows: list[dict[str, Any]]) -> Any:
             nonlocal batches
             batches += 1
-            if batches <= CALM_BATCHES:
-                return made.collate(rows)
-            held = [os.urandom(MIB) * mib_per_row for _ in rows]
-            if batches <= CALM_BATCHES + 2:
+            if CALM_BATCHES < batches <= CALM_BATCHES + HUNGRY_BATCHES:
+                held = [os.urandom(MIB) * mib_per_row for _ in rows]
                 time.sleep(SEEN_SECONDS)
-            batch = made.collate(rows)
-            del held
-            return batch
+                del held
+            return made.collate(rows)
 
         return dataclasses.replace(made, collate=collate)
 
