@@ -80,7 +80,7 @@ def test_a_killed_training_step_is_tried_again_and_ends_as_if_undisturbed(
     assert done is not None
     first, second = attempts_of(done.id, "finetune_full")
     assert (first.status, second.status) == ("retried", "completed")
-    assert first.run_metadata["trainer_pid"] == killed[0] if first.run_metadata else True
+    assert len(killed) == 1
     assert "was ended by SIGKILL" in str(first.exception_info and first.exception_info.message)
     model: TrainedModel = second.outputs["model"][0].load()
     assert any("It went on from the checkpoint after step" in note for note in model.notes)
@@ -155,7 +155,8 @@ def test_a_run_is_stopped_from_another_terminal_and_the_next_one_goes_on(
     until(lambda: any(runs.glob("*/seed-0/checkpoint-*/whole.json")))
     (record,) = records()
     run = Client().list_pipeline_runs(sort_by="desc:created", size=1).items[0]
-    zenml = [sys.executable, "-m", "zenml.cli", "pipeline", "runs", "stop", str(run.id), "--yes"]
+    zenml = [sys.executable, "-m", "zenml.cli.cli", "pipeline", "runs", "stop", str(run.id)]
+    zenml += ["--graceful", "--yes"]  # what the local orchestrator knows
     stopped = subprocess.run(zenml, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
     assert stopped.returncode == 0, stopped.stderr
     begun.communicate(timeout=PATIENCE_SECONDS)

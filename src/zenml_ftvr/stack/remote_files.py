@@ -24,6 +24,8 @@ class ArtifactStoreFiles:
 
     def names(self, below: str) -> list[str]:
         """All files below a name; none where there is no such name."""
+        # fsspec remembers listings, and another machine may have written since.
+        getattr(getattr(self._store, "filesystem", None), "invalidate_cache", _nothing)()
         top = f"{self._root}/{below}".rstrip("/")
         if not self._store.exists(top):
             return []
@@ -58,6 +60,10 @@ def files_of_active_store() -> ArtifactStoreFiles | None:
     """None where the artifact store is on this machine: it would go with the disk, too."""
     store = active_store()
     return None if store is None else ArtifactStoreFiles(store)
+
+
+def _nothing() -> None:
+    """For a store that remembers no listing."""
 
 
 def _text(name: str | bytes) -> str:
