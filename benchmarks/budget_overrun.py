@@ -43,7 +43,7 @@ APPROACHES: tuple[Approach, ...] = (
     Scratch(batch_size=16, depth=2, vocabulary_size=2000),
 )
 SHARES = (0.3, 0.6)  # of the seconds that the plan's steps would take
-STEPS = {"partial": 60, "full": 40, "lora": 40, "scratch": 400}
+STEPS = {"partial": 40, "full": 24, "lora": 24, "scratch": 300}
 PROBE_STEPS = 6
 
 

@@ -27,6 +27,7 @@ from zenml_ftvr.supervise import ProcessRecord
 from zenml_ftvr.train import run_plan
 from zenml_ftvr.values import DataSource, TrainedModel
 
+STOPPED_EPOCHS = 400  # a minute of steps, in which a command line can load ZenML
 PATIENCE_SECONDS = 240.0  # for processes to load ZenML on a busy machine
 
 
@@ -133,17 +134,17 @@ def test_a_step_waits_for_a_store_that_another_process_has_locked(tmp_path: Path
     assert Client().get_pipeline_run(done.id).status == "completed"
 
 
-@pytest.mark.slow
-def test_a_run_is_stopped_from_another_terminal_and_the_next_one_goes_on(
-    data_file: Path, base_folder: Path
-) -> None:
-    begun = subprocess.Popen(
+@pytest.fixture
+def begun(data_file: Path, base_folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """The pipeline in a terminal of its own, with steps for a minute."""
+    process = subprocess.Popen(
         [
             sys.executable,
             trainer_pipelines.__file__,
             "trains_long_on_the_trainer",
             str(data_file),
             str(base_folder),
+            str(STOPPED_EPOCHS),
         ],
         cwd=Path(trainer_pipelines.__file__).parent,
         stdout=subprocess.PIPE,
@@ -151,6 +152,15 @@ def test_a_run_is_stopped_from_another_terminal_and_the_next_one_goes_on(
         text=True,
         start_new_session=True,
     )
+    yield process
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.slow
+def test_a_run_is_stopped_from_another_terminal_and_the_next_one_goes_on(
+    begun: subprocess.Popen[str], data_file: Path, base_folder: Path
+) -> None:
     runs = cache_folder() / "runs"
     until(lambda: any(runs.glob("*/seed-0/checkpoint-*/whole.json")))
     (record,) = records()
@@ -165,7 +175,9 @@ def test_a_run_is_stopped_from_another_terminal_and_the_next_one_goes_on(
     (step,) = attempts_of(run.id, "finetune_full")
     assert step.status == "stopped"
     assert Client().get_pipeline_run(run.id).status == "stopped"
-    again = trainer_pipelines.trains_long_on_the_trainer(str(data_file), str(base_folder))
+    again = trainer_pipelines.trains_long_on_the_trainer(
+        str(data_file), str(base_folder), STOPPED_EPOCHS
+    )
     assert again is not None
     model: TrainedModel = attempts_of(again.id, "finetune_full")[-1].outputs["model"][0].load()
     assert any("It went on from the checkpoint after step" in note for note in model.notes)

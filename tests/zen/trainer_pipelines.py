@@ -197,7 +197,7 @@ def trains_in_steps(data_file: str, base_folder: str) -> None:
 
 
 @pipeline(enable_cache=False)
-def trains_long_on_the_trainer(data_file: str, base_folder: str) -> None:
+def trains_long_on_the_trainer(data_file: str, base_folder: str, epochs: float = 100.0) -> None:
     """Some ten seconds of steps, so that they can be met from outside; tried twice."""
     from zenml_ftvr.steps import finetune_full, load_data
     from zenml_ftvr.values import DataSource, Full, ModelSource, TextClassification
@@ -207,7 +207,7 @@ def trains_long_on_the_trainer(data_file: str, base_folder: str) -> None:
         step_operator=TRAINER, retry=StepRetryConfig(max_retries=1, delay=0, backoff=1)
     )(
         rows,
-        approach=Full(learning_rate=3e-3, epochs=100, batch_size=16),
+        approach=Full(learning_rate=3e-3, epochs=float(epochs), batch_size=16),
         base_model=ModelSource(name=base_folder),
         task=TextClassification(max_length=32),
     )
