@@ -171,8 +171,9 @@ def _one_seed(
         raise _does_not_fit(plan, killed[-1].said)
     part, notes = _where_to_go_on(plan, folder, attempt, key, killed)
     while True:
-        steps = {"part_rows": part, "seed": plan.seed, "key": key}
-        done = _try(plan, saved_as, dataset, base, around, attempt, steps)
+        # For whoever finds that this ended in a kill.
+        attempt.journal.note("steps", {"part_rows": part, "seed": plan.seed, "key": key})
+        done = _try(plan, saved_as, dataset, base, around, attempt, part)
         if isinstance(done, Stepped):
             break
         if part == 1:
@@ -245,12 +246,9 @@ def _try(
     base: ResolvedModel | None,
     around: Surroundings,
     attempt: Attempt,
-    steps: dict[str, Any],
+    part: int,
 ) -> Stepped | str:
-    """Train and write the model; the error's words where memory did not suffice for the steps.
-
-    `steps` is put down before the first one, for whoever finds that they ended in a kill.
-    """
+    """Train and write the model; the error's words where memory did not suffice for the steps."""
     folder = _seed_folder(plan, attempt)
     pretrained: list[Pretrained] = []
 
@@ -268,7 +266,6 @@ def _try(
     if base is not None and trainable.n_frozen:
         states = states_folder(base, trainable.n_frozen, device)
     with without_frozen_part(prepared, states, device, progress) as light:
-        attempt.journal.note("steps", steps)
         try:
             loop = run_loop(
                 plan,
@@ -278,7 +275,7 @@ def _try(
                 progress,
                 around.started,
                 attempt=attempt,
-                part_rows=steps["part_rows"],
+                part_rows=part,
             )
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
