@@ -165,9 +165,10 @@ def test_a_run_is_stopped_from_another_terminal_and_the_next_one_goes_on(
     until(lambda: any(runs.glob("*/seed-0/checkpoint-*/whole.json")))
     (record,) = records()
     run = Client().list_pipeline_runs(sort_by="desc:created", size=1).items[0]
-    zenml = [sys.executable, "-m", "zenml.cli.cli", "pipeline", "runs", "stop", str(run.id)]
-    zenml += ["--graceful", "--yes"]  # what the local orchestrator knows
-    stopped = subprocess.run(zenml, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
+    zenml = [sys.executable, "-c", "from zenml.cli.cli import cli; cli()"]
+    # Stopping gracefully is what the local orchestrator knows.
+    command = [*zenml, "pipeline", "runs", "stop", str(run.id), "--graceful", "--yes"]
+    stopped = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
     assert stopped.returncode == 0, stopped.stderr
     begun.communicate(timeout=PATIENCE_SECONDS)
     assert record.child is not None
