@@ -87,6 +87,7 @@ def runs() -> Iterator[Run]:
             def measure(plan: TrainingPlan = plan, share: float = share) -> dict[str, Any]:
                 n_steps = STEPS[plan.kind]
                 few = dataclasses.replace(plan, max_steps=PROBE_STEPS, eval_every_steps=PROBE_STEPS)
+                train(few)  # what the cache keeps is computed once: it must not seem to take time
                 probed, steps = train(few)
                 before = probed.seconds - PROBE_STEPS * steps.seconds_each
                 limit = before + share * n_steps * steps.seconds_each
@@ -100,7 +101,7 @@ def runs() -> Iterator[Run]:
                 over = max(0.0, model.seconds - limit)
                 return {
                     "limit_seconds": round(limit, 2),
-                    "seconds": round(model.seconds, 2),
+                    "took_seconds": round(model.seconds, 2),
                     "seconds_per_step": round(steps.seconds_each, 4),
                     "steps_done": model.steps_done,
                     "max_steps": n_steps,
