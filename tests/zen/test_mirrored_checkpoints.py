@@ -138,6 +138,7 @@ def _last_model() -> TrainedModel:
     return model
 
 
+@pytest.mark.slow
 def test_with_the_disk_gone_the_next_run_goes_on_from_the_store(
     files: ArtifactStoreFiles, data_file: Path, base_folder: Path, tmp_path: Path
 ) -> None:

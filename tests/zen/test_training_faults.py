@@ -70,6 +70,7 @@ def attempts_of(run_id: object, name: str) -> list[StepRunResponse]:
     return sorted(found.items, key=lambda one: one.version)
 
 
+@pytest.mark.slow
 def test_a_killed_training_step_is_tried_again_and_ends_as_if_undisturbed(
     data_file: Path, base_folder: Path, tmp_path: Path
 ) -> None:
