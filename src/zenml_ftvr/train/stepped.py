@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Stepped", "Surroundings", "said_of_earlier", "train_in_steps"]
 
+ROUNDING = ("device", "threads")
+"""Conditions that change the order of sums, and so the last digits of a weight, and nothing else: a
+machine that takes over from another one may have other cores."""
 ANOTHER_SEED = 10_007
 """Added to the seed of a run that collapsed: a prime far from the seeds that plans count up."""
 
@@ -209,7 +212,7 @@ def _where_to_go_on(
 ) -> tuple[int, tuple[str, ...]]:
     """The rows to compute at once, and what is to be said of checkpoints in `folder`.
 
-    Half-written ones are removed; whole ones too, where the bits would not go on as they began.
+    Half-written ones are removed; whole ones too, where they are not of these versions.
     """
     folder.mkdir(parents=True, exist_ok=True)
     sweep(folder)
@@ -230,11 +233,18 @@ def _where_to_go_on(
     if not changed:
         said = f"It went on from the checkpoint after step {step_of(last)}."
         return min([*short, int(then["part_rows"])]), (said,)
+    if all(then[name] == now[name] for name in now if name not in ROUNDING):
+        said = (
+            f"It went on from the checkpoint after step {step_of(last)}, which was made with "
+            f"{'; '.join(changed)}: weights can differ in their last digits from those of a run "
+            f"that was left alone."
+        )
+        return min([*short, int(then["part_rows"])]), (said,)
     shutil.rmtree(folder)
     folder.mkdir()
     said = (
-        f"The checkpoint after step {step_of(last)} was made with {'; '.join(changed)}: weights "
-        f"would not be the same, and training began again."
+        f"The checkpoint after step {step_of(last)} was made with {'; '.join(changed)}: what is in "
+        f"it may mean another thing now, and training began again."
     )
     return min([*short, _remembered(key) or plan.batch_size]), (said,)
 
