@@ -48,6 +48,9 @@ def model_card(model: TrainedModel, versions: Mapping[str, str]) -> str:
         f"Steps: {w.count(model.steps_done)} of batch size {w.count(plan.batch_size)}"
         + (f", learning rate {plan.learning_rate:g}." if plan.learning_rate else "."),
         f"Seed {plan.seed}; plan {plan.fingerprint}; data {plan.data_fingerprint}.",
+        f"Fingerprint of the training, versions included: {model.fingerprint}."
+        if model.fingerprint
+        else "",
         *(
             [f"Base model: {plan.model.name}, sha256 {plan.model_fingerprint}."]
             if plan.model is not None

@@ -101,6 +101,7 @@ from zenml_ftvr.values.task import (
 )
 from zenml_ftvr.values.training import (
     Allowance,
+    Braking,
     CurvePoint,
     ModelSource,
     TrackedRun,
@@ -135,6 +136,7 @@ __all__ = [
     "ArmStanding",
     "Baseline",
     "BatchLatency",
+    "Braking",
     "BreakEven",
     "Budget",
     "Calibration",
