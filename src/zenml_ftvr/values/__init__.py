@@ -6,6 +6,7 @@ from zenml_ftvr.values.accelerator import (
     NumberFormat,
     TrainingMemory,
 )
+from zenml_ftvr.values.adequacy import Adequacy, Gap, Pieces, Predictability
 from zenml_ftvr.values.alphabet import Alphabet
 from zenml_ftvr.values.approach import (
     ALL_APPROACHES,
@@ -78,8 +79,11 @@ from zenml_ftvr.values.evaluation_settings import (
     ForgettingSettings,
     ServingSettings,
 )
+from zenml_ftvr.values.foresight import Foresight, LearningCurve, MinimumScore, Reach
+from zenml_ftvr.values.pilots import PilotEvidence, PilotRun, PilotStatus
+from zenml_ftvr.values.record import ForecastRecord, Outcome, TrackRecord
 from zenml_ftvr.values.reliability import ProbabilityCheck, Reliability, ReliabilityBin
-from zenml_ftvr.values.request import Request
+from zenml_ftvr.values.request import PilotSettings, Request
 from zenml_ftvr.values.serving import BatchLatency, ParetoPoint, ServingCost, ServingForm
 from zenml_ftvr.values.significance import SIGNIFICANT, ApproachDifference, ModelTest, TestName
 from zenml_ftvr.values.task import (
@@ -106,6 +110,12 @@ from zenml_ftvr.values.training import (
     TrainingPlan,
     project_fault,
 )
+from zenml_ftvr.values.unit_score import (
+    from_unit_score,
+    pilot_metric,
+    unit_score,
+    unit_tolerance,
+)
 
 __all__ = [
     "ALL_APPROACHES",
@@ -114,6 +124,7 @@ __all__ = [
     "LOWER_IS_BETTER",
     "SIGNIFICANT",
     "Accelerator",
+    "Adequacy",
     "Allowance",
     "Alphabet",
     "Approach",
@@ -143,12 +154,15 @@ __all__ = [
     "EvaluationSettings",
     "Fatal",
     "Forecast",
+    "ForecastRecord",
+    "Foresight",
     "Forgetting",
     "ForgettingMeasure",
     "ForgettingSettings",
     "Form",
     "FormFit",
     "Full",
+    "Gap",
     "Generation",
     "GenerationSample",
     "Hardware",
@@ -158,6 +172,7 @@ __all__ = [
     "LabelDoubt",
     "LabelScore",
     "LabelValue",
+    "LearningCurve",
     "Ledger",
     "LedgerEntry",
     "Lora",
@@ -165,18 +180,27 @@ __all__ = [
     "MemorySettings",
     "Metric",
     "MetricNote",
+    "MinimumScore",
     "ModelEvaluation",
     "ModelSource",
     "ModelTest",
     "NumberFormat",
+    "Outcome",
     "PairedDifference",
     "ParetoPoint",
     "Partial",
+    "Pieces",
+    "PilotEvidence",
+    "PilotRun",
     "PilotScore",
+    "PilotSettings",
+    "PilotStatus",
     "Precision",
+    "Predictability",
     "ProbabilityCheck",
     "Quantiles",
     "RankedArm",
+    "Reach",
     "Recommendation",
     "Reliability",
     "ReliabilityBin",
@@ -200,13 +224,18 @@ __all__ = [
     "TokenClassification",
     "TokenProfile",
     "TokenizerKind",
+    "TrackRecord",
     "TrackedRun",
     "TrackingMode",
     "TrackingSettings",
     "TrainedModel",
     "TrainingMemory",
     "TrainingPlan",
+    "from_unit_score",
     "metric_of",
     "metrics_of",
+    "pilot_metric",
     "project_fault",
+    "unit_score",
+    "unit_tolerance",
 ]
