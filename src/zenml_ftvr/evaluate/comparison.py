@@ -87,7 +87,7 @@ def compare_trained(
     arms.sort(key=lambda arm: -sign * arm.score(by.metric).value)
     best = arms[0].kind
     differences = compare_approaches(
-        [(scores[best][by.metric], scores[arm.kind][by.metric]) for arm in arms[1:]], seed
+        [(scores[best][by.metric], scores[arm.kind][by.metric]) for arm in arms[1:]]
     )
     tied = _tied(arms, differences)
     besides = time.monotonic() - started - sum(entry.seconds for entry in entries)
@@ -152,7 +152,7 @@ def _arm(
                 )
                 for one, value in zip(models, values, strict=True)
             ),
-            scores=scores_over_seeds(scores, by.seed),
+            scores=scores_over_seeds(scores),
             deviation=float(values.std(ddof=1)) if len(values) > 1 else None,
             train_seconds=seconds,
             usd=None if by.usd_per_hour is None else seconds / 3600 * by.usd_per_hour,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def test_every_part_is_there_for_a_fine_tuned_model(whole: Evaluation, dataset: 
     assert lora.forgetting.measure == "neighbour agreement"
     assert baseline.forgetting is None
     assert lora.generation is None
-    assert {one.column for one in lora.slices} == {"length"}
+    assert lora.slices == ()  # a quarter of 48 rows is too few
     for model in whole.models:
         assert model.probabilities is not None
         assert model.probabilities.n_fitted == len(halved(dataset.validation)[0])
@@ -110,12 +111,13 @@ def file(
     """Learnable rows of thirty customers, of whom each has eight; one shop's labels are noise."""
     path = tmp_path_factory.mktemp("file") / "rows.csv"
     texts, labels = make_texts(480)
+    rng = random.Random(0)
     with path.open("w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(["text", "label", "customer", "shop"])
         for place, (text, label) in enumerate(zip(texts, labels, strict=True)):
             shop = "north" if place % 3 else "south"
-            shown = labels[(place * 7 + 1) % 480] if shop == "south" else label
+            shown = rng.choice(sorted(set(labels))) if shop == "south" else label
             writer.writerow([text, shown, f"customer {place % 60}", shop])
     return path
 
@@ -135,6 +137,7 @@ def test_a_column_of_the_user_s_makes_slices_and_the_bad_one_is_found(
     (found,) = _evaluated([model], dataset, settings).models
     by_value = {one.value: one for one in found.slices if one.column == "shop"}
     assert set(by_value) == {"north", "south"}
+    assert sum(one.column == "length" for one in found.slices) == 4
     assert by_value["south"].is_worse
     assert found.slices[0] == by_value["south"]
     assert not by_value["north"].is_worse
