@@ -24,9 +24,7 @@ from zenml_ftvr.values import (
 
 TASK = TextClassification(max_length=16)
 QUIET = TrackingSettings(mode="disabled")
-QUICK = EvaluationSettings(
-    serving=ServingSettings(batch_sizes=(1,), seconds=0.02), forgetting=None
-)
+QUICK = EvaluationSettings(serving=ServingSettings(batch_sizes=(1,), seconds=0.02), forgetting=None)
 TINY = Scratch(depth=1, epochs=1, vocabulary_size=120, batch_size=16)
 
 

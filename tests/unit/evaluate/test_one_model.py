@@ -15,6 +15,7 @@ from zenml_ftvr.data import Dataset, halved, load_dataset
 from zenml_ftvr.errors import ConfigurationError, DataError
 from zenml_ftvr.evaluate import evaluate_models
 from zenml_ftvr.evaluate.one_model import judging
+from zenml_ftvr.evaluate.reliability import LEAST_FITTED
 from zenml_ftvr.evaluate.test_split import ANSWERS_ALONE
 from zenml_ftvr.train import run_plan
 from zenml_ftvr.values import (
@@ -68,7 +69,8 @@ def test_every_part_is_there_for_a_fine_tuned_model(whole: Evaluation, dataset: 
     assert lora.slices == ()  # a quarter of 48 rows is too few
     for model in whole.models:
         assert model.probabilities is not None
-        assert model.probabilities.n_fitted == len(halved(dataset.validation)[0])
+        assert len(halved(dataset.validation)[0]) < LEAST_FITTED
+        assert model.probabilities.temperature is None
         rows = sum(one.n_rows for one in model.probabilities.as_trained.bins)
         assert rows == len(dataset.test)
     assert whole.metric == "accuracy"
@@ -135,6 +137,8 @@ def test_a_column_of_the_user_s_makes_slices_and_the_bad_one_is_found(
     model = _baseline_of(dataset, plan_of, hardware, tmp_path)
     settings = dataclasses.replace(ANSWERS_ALONE, slice_columns=("shop",))
     (found,) = _evaluated([model], dataset, settings).models
+    assert found.probabilities is not None
+    assert found.probabilities.n_fitted == len(halved(dataset.validation)[0])
     by_value = {one.value: one for one in found.slices if one.column == "shop"}
     assert set(by_value) == {"north", "south"}
     assert sum(one.column == "length" for one in found.slices) == 4
