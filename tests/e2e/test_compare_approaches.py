@@ -57,7 +57,8 @@ def test_every_approach_is_trained_with_every_seed(comparison: dict[str, Any]) -
 def test_the_verdict_says_how_sure_it_is(comparison: dict[str, Any]) -> None:
     verdict = comparison["value"]["verdict"]
     assert "2 seeds each" in verdict
-    assert ("significantly better than" in verdict) and ("test rows" in verdict)
+    assert "significantly better than" in verdict
+    assert "test rows" in verdict
     (difference,) = comparison["value"]["differences"]
     assert 0 <= difference["p_corrected"] <= 1
 

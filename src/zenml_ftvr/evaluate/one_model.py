@@ -87,7 +87,7 @@ def judging(
                 f"data is {dataset.fingerprint[:12]}: its test rows may have been trained on."
             )
     task = models[0].plan.task
-    slices = length_slices(dataset.test.inputs)
+    slices = length_slices(one for some in dataset.test.batches() for one in some.inputs)
     if settings.slice_columns:
         columns = columns_of_rows(dataset.source, task, dataset.test, settings.slice_columns)
         slices = (*slices, *value_slices(columns))
