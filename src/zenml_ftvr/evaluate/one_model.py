@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING
 
 from zenml_ftvr.data import Dataset, columns_of_rows, halved
 from zenml_ftvr.errors import DataError
-from zenml_ftvr.evaluate.forgetting import forgetting_of, why_not_forgetting
+from zenml_ftvr.evaluate.forgetting import (
+    forgetting_of,
+    general_texts,
+    why_not_forgetting,
+)
 from zenml_ftvr.evaluate.generation import generation_of
 from zenml_ftvr.evaluate.groups import Groups, groups_of
 from zenml_ftvr.evaluate.intervals import scores_with_intervals
@@ -78,7 +82,8 @@ def judging(
 ) -> Judging:
     """Settle how test rows are grouped and sliced, before any model is loaded.
 
-    Raises `DataError` for models of other data, and for columns that there are not.
+    Raises `DataError` for models of other data, and for columns and general texts that there are
+    not.
     """
     for model in models:
         if model.plan.data_fingerprint != dataset.fingerprint:
@@ -91,6 +96,8 @@ def judging(
     if settings.slice_columns:
         columns = columns_of_rows(dataset.source, task, dataset.test, settings.slice_columns)
         slices = (*slices, *value_slices(columns))
+    if settings.forgetting is not None:
+        general_texts(settings.forgetting, seed)  # so that an absent file ends it here
     groups, grouped_by, notes = _grouping(dataset, task)
     return Judging(
         dataset=dataset,

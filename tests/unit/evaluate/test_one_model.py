@@ -172,7 +172,7 @@ def test_groups_that_cannot_be_read_again_are_told_of(
     assert any("may be too narrow" in note for note in found.models[0].notes)
 
 
-def test_an_absent_column_ends_it_before_a_test_row_is_answered(
+def test_an_absent_column_or_text_ends_it_before_a_test_row_is_answered(
     file: Path, plan_of: Callable[..., TrainingPlan], hardware: Hardware, tmp_path: Path
 ) -> None:
     dataset = load_dataset(DataSource(name=str(file)))
@@ -180,6 +180,9 @@ def test_an_absent_column_ends_it_before_a_test_row_is_answered(
     settings = dataclasses.replace(ANSWERS_ALONE, slice_columns=("stop",))
     with pytest.raises(DataError, match="Did you mean 'shop'"):
         judging([model], dataset, settings, None, 0)
+    absent = EvaluationSettings(forgetting=ForgettingSettings(texts=str(tmp_path / "no.csv")))
+    with pytest.raises(DataError, match="does not exist"):
+        judging([model], dataset, absent, None, 0)
 
 
 @pytest.mark.parametrize(
