@@ -7,6 +7,7 @@ from zenml_ftvr.materializers.folders import (
 )
 from zenml_ftvr.materializers.values import (
     CalibrationMaterializer,
+    ComparisonMaterializer,
     DataProfileMaterializer,
     EvaluationMaterializer,
     ForecastRecordMaterializer,
@@ -16,6 +17,7 @@ from zenml_ftvr.materializers.values import (
 
 __all__ = [
     "CalibrationMaterializer",
+    "ComparisonMaterializer",
     "DataProfileMaterializer",
     "DatasetMaterializer",
     "EvaluationMaterializer",

@@ -15,6 +15,7 @@ from zenml_ftvr import report
 from zenml_ftvr.errors import DataError
 from zenml_ftvr.values import (
     Calibration,
+    Comparison,
     DataProfile,
     Evaluation,
     ForecastRecord,
@@ -24,6 +25,7 @@ from zenml_ftvr.values import (
 
 __all__ = [
     "CalibrationMaterializer",
+    "ComparisonMaterializer",
     "DataProfileMaterializer",
     "EvaluationMaterializer",
     "ForecastRecordMaterializer",
@@ -174,4 +176,21 @@ class EvaluationMaterializer(_ValueMaterializer):
             f"{model.kind}/{score.metric}": score.value
             for model in data.models
             for score in model.scores
+        }
+
+
+class ComparisonMaterializer(_ValueMaterializer):
+    """`Comparison`."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Comparison,)
+
+    def save_visualizations(self, data: Comparison) -> dict[str, VisualizationType]:
+        """The verdict, the table, and how sure it is."""
+        return page(self, report.comparison_page(data))
+
+    def extract_metadata(self, data: Comparison) -> dict[str, MetadataType]:
+        """The verdict, and every approach's mean."""
+        return {
+            "verdict": data.verdict,
+            **{f"{arm.kind}/{data.metric}": arm.score(data.metric).value for arm in data.arms},
         }

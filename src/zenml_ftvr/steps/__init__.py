@@ -1,5 +1,6 @@
 """ZenML steps, thin: each unpacks, calls the domain, and returns."""
 
+from zenml_ftvr.steps.compare import compare_models, plan_comparison, with_seed
 from zenml_ftvr.steps.data import load_data, profile_data
 from zenml_ftvr.steps.decide import calibrate, recommend_approach, run_pilots
 from zenml_ftvr.steps.evaluate import evaluate_model, predict
@@ -17,6 +18,7 @@ from zenml_ftvr.steps.train import (
 
 __all__ = [
     "calibrate",
+    "compare_models",
     "evaluate_model",
     "finetune_contrastive",
     "finetune_full",
@@ -24,6 +26,7 @@ __all__ = [
     "finetune_lora",
     "finetune_partial",
     "load_data",
+    "plan_comparison",
     "predict",
     "profile_data",
     "publish_report",
@@ -32,4 +35,5 @@ __all__ = [
     "run_pilots",
     "train_baseline",
     "train_from_scratch",
+    "with_seed",
 ]

@@ -3,6 +3,8 @@
 from zenml_ftvr.tracking.contents import (
     ReportContent,
     Table,
+    compared_scores,
+    comparison_table,
     curves_table,
     differences_table,
     evidence_table,
@@ -30,6 +32,8 @@ __all__ = [
     "RunTracker",
     "Table",
     "TrackedArtifact",
+    "compared_scores",
+    "comparison_table",
     "curves_table",
     "data_artifact",
     "differences_table",

@@ -8,12 +8,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from zenml_ftvr.values import Evaluation, RankedArm, Recommendation, Score, TrackedRun, TrainedModel
+from zenml_ftvr.values import (
+    Comparison,
+    Evaluation,
+    RankedArm,
+    Recommendation,
+    Score,
+    TrackedRun,
+    TrainedModel,
+)
 
 __all__ = [
     "ReportContent",
     "ReportTable",
     "Table",
+    "compared_scores",
+    "comparison_table",
     "curves_table",
     "differences_table",
     "evidence_table",
@@ -146,6 +156,34 @@ def final_measures(evaluation: Evaluation) -> dict[str, float]:
                 found[f"{form}/p99_ms_at_{one.batch_size}"] = one.p99_ms
                 found[f"{form}/rows_per_second_at_{one.batch_size}"] = one.rows_per_second
     return {name: value for name, value in found.items() if value is not None}
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """Every approach over its seeds on the test rows, with intervals."""
+    columns = ["approach", "metric", "value", "low", "high", "seeds", "train_seconds"]
+    return columns, [
+        [
+            arm.kind,
+            one.metric,
+            one.value,
+            one.low,
+            one.high,
+            len(arm.seeds),
+            arm.train_seconds,
+        ]
+        for arm in comparison.arms
+        for one in arm.scores
+    ]
+
+
+def compared_scores(comparison: Comparison) -> dict[str, float]:
+    """The means over seeds by name, with the ends of their intervals."""
+    return {
+        f"final/{arm.kind}/{one.metric}{end}": value
+        for arm in comparison.arms
+        for one in arm.scores
+        for end, value in (("", one.value), ("_low", one.low), ("_high", one.high))
+    }
 
 
 def report_content(
