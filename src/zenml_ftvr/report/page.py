@@ -60,8 +60,7 @@ th,td{text-align:left;vertical-align:top;padding:.45rem .75rem .45rem 0;
 border-bottom:1px solid var(--line)}
 th{font-weight:600;color:var(--muted);white-space:nowrap}
 td.n,th.n{text-align:right;white-space:nowrap}
-td.l{max-width:22rem;min-width:4.5rem;overflow-wrap:anywhere}
-td.l:first-child{min-width:1.5rem}
+td.l{max-width:22rem}td.long{min-width:9rem;overflow-wrap:anywhere}
 tr.chosen td{background:var(--soft)}tr.chosen td:first-child{box-shadow:inset 3px 0 var(--accent)}
 tr td:first-child,tr th:first-child{padding-left:.6rem}
 .callout{border-left:3px solid var(--warn);background:var(--card);padding:.6rem .9rem;
@@ -82,13 +81,17 @@ text-align:right}
 vertical-align:bottom;padding:.4rem .3rem;border-width:0}
 details{margin:.5rem 0}summary{cursor:pointer;color:var(--accent)}
 footer{margin-top:3rem;color:var(--muted);font-size:.85rem}
-.on-map text{font-weight:600;paint-order:stroke;stroke:var(--paper);stroke-width:3px}
+.on-map text{font-weight:600}.on-map text,.beside text{paint-order:stroke;stroke:var(--paper);
+stroke-width:3px}
 @media (max-width:40rem){.wide{display:none}.narrow{display:block}
 main{padding:1.25rem .9rem 3rem}.verdict{font-size:1.3rem}}
 @media print{main{max-width:none;padding:0}h2{break-after:avoid}
 table,.chart,.fact{break-inside:avoid}
 .box{overflow:visible}.wide{display:block}.narrow{display:none}details>*{display:block}}
 """
+
+
+WORD = 20  # characters that a column is always as wide as: the longest words of prose
 
 
 def shell(title: str, body: str) -> str:
@@ -158,6 +161,8 @@ def _facts(facts: Facts) -> str:
 def _table(table: Table) -> str:
     def cell(tag: str, index: int, text: str) -> str:
         kind = "n" if index in table.numeric else "l"
+        if kind == "l" and any(len(word) > WORD for word in text.split()):
+            kind = "l long"
         return f'<{tag} class="{kind}">{escape(text)}</{tag}>'
 
     bars = [_bar(share) for share in table.shares] or [""] * len(table.rows)

@@ -168,7 +168,7 @@ def horizontal_axis(
 ) -> str:
     """Numbers below, and what they are; 36 high."""
     width = x.end - x.start
-    numbers = [(x(tick), words(tick)) for tick in x.ticks(max(2, int(width / 75)))]
+    numbers = [(x(tick), words(tick)) for tick in x.ticks(max(3, int(width / 55)))]
     kept: list[tuple[float, str]] = []
     for place, said in numbers:
         room = 8 + (text_width(said) + text_width(kept[-1][1])) / 2 if kept else 0

@@ -142,7 +142,7 @@ def _labels(places: Sequence[Place], x: Scale, y: Scale, width: float) -> list[s
             (min(max(0.0, across - room / 2), width - room), down + radius + 15),
         )
         taken.append((at[0], at[1] - 12, at[0] + room, at[1] + 3))
-        parts.append(text(at[0], at[1], words))
+        parts.append(f'<g class="beside">{text(at[0], at[1], words)}</g>')
     return parts
 
 
