@@ -12,14 +12,17 @@ from zenml_ftvr.steps import (
     profile_data,
     publish_report,
     recommend_approach,
+    run_pilots,
 )
 from zenml_ftvr.values import (
     ALL_APPROACHES,
     Approach,
     Budget,
     DataSource,
+    EvaluationSettings,
     Kind,
     ModelSource,
+    PilotSettings,
     Recommendation,
     Request,
     Task,
@@ -27,7 +30,7 @@ from zenml_ftvr.values import (
     TrackingSettings,
 )
 
-from .branches import TRAINING_STEPS, calibration_step, training_step
+from .branches import TRAINING_STEPS, calibration_step, pilot_step, training_step
 
 __all__ = ["recommend_and_train"]
 
@@ -38,6 +41,7 @@ __all__ = ["recommend_and_train"]
         load_data,
         profile_data,
         calibrate,
+        run_pilots,
         recommend_approach,
         *TRAINING_STEPS,
         evaluate_model,
@@ -53,7 +57,9 @@ def recommend_and_train(
     usd_per_hour: float | None = None,
     also_train: Literal["nothing", "best_neural"] = "nothing",
     tolerance: float = 0.005,
+    pilots: PilotSettings = PilotSettings(),  # noqa: B008
     tracking: TrackingSettings = TrackingSettings(),  # noqa: B008
+    evaluation: EvaluationSettings = EvaluationSettings(),  # noqa: B008
     report_folder: str = "ftvr_report",
     seed: int = 0,
 ) -> None:
@@ -66,12 +72,14 @@ def recommend_and_train(
         usd_per_hour=trainer_usd_per_hour() if usd_per_hour is None else usd_per_hour,
         tolerance=tolerance,
         also_train=also_train,
+        pilots=pilots,
         seed=seed,
     )
     dataset = load_data(data, task)
     profile = profile_data(dataset, request)
     calibration = calibration_step()(dataset, profile, request)
-    recommendation = recommend_approach(dataset, profile, calibration, request)
+    tried = pilot_step()(dataset, profile, calibration, request)
+    recommendation = recommend_approach(dataset, profile, calibration, tried, request)
     decided: Recommendation = recommendation.load()
     baseline = _train("baseline", dataset, recommendation, tracking)
     model, reference = baseline, None
@@ -80,12 +88,19 @@ def recommend_and_train(
     companion = None
     if decided.companion is not None:
         companion = _train(decided.companion, dataset, recommendation, tracking)
-    evaluation = evaluate_model(
-        dataset, model, recommendation, reference, companion, tracking=tracking, seed=seed
+    tested = evaluate_model(
+        dataset,
+        model,
+        recommendation,
+        reference,
+        companion,
+        tracking=tracking,
+        evaluation=evaluation,
+        seed=seed,
     )
     publish_report(
         recommendation,
-        evaluation,
+        tested,
         model,
         reference,
         companion,

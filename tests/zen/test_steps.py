@@ -34,6 +34,7 @@ from zenml_ftvr.steps import (
     profile_data,
     publish_report,
     recommend_approach,
+    run_pilots,
     train_baseline,
     train_from_scratch,
 )
@@ -99,7 +100,8 @@ def decide_and_report(data: DataSource, request: Request, folder: str) -> None:
     dataset = load_data(data)
     profile = profile_data(dataset, request)
     calibration = calibrate(dataset, profile, request)
-    recommendation = recommend_approach(dataset, profile, calibration, request)
+    pilots = run_pilots(dataset, profile, calibration, request)
+    recommendation = recommend_approach(dataset, profile, calibration, pilots, request)
     baseline = train_baseline(dataset, recommendation)
     head = finetune_head(dataset, recommendation)
     evaluation = evaluate_model(dataset, head, recommendation, baseline)

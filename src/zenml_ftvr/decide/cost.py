@@ -103,15 +103,18 @@ def price_arm(
     return PricedArm(approach=approach, cost=cost, plan=plan, problems=())
 
 
-def ample_seconds(approach: Approach, basis: PlanBasis, calibration: Calibration) -> float | None:
-    """Seconds of a training with all its epochs and of its evaluation; None if not calibrated.
+def ample_seconds(
+    approach: Approach, basis: PlanBasis, calibration: Calibration, share: float = 1.0
+) -> float | None:
+    """Seconds of a training with `share` of its epochs and of its evaluation; None if not
+    calibrated.
 
     At other sizes than the data's: with `PlanBasis.resized`.
     """
     arm = calibration.arm(approach.kind)
     if arm is None:
         return None
-    steps = make_plan(approach, basis).max_steps
+    steps = math.ceil(share * make_plan(approach, basis).max_steps)
     return _training_seconds(arm, basis, steps) + _evaluation_seconds(arm, basis)
 
 

@@ -9,6 +9,7 @@ from zenml_ftvr.materializers.values import (
     CalibrationMaterializer,
     DataProfileMaterializer,
     EvaluationMaterializer,
+    PilotEvidenceMaterializer,
     RecommendationMaterializer,
 )
 
@@ -17,6 +18,7 @@ __all__ = [
     "DataProfileMaterializer",
     "DatasetMaterializer",
     "EvaluationMaterializer",
+    "PilotEvidenceMaterializer",
     "RecommendationMaterializer",
     "TrainedModelMaterializer",
     "work_folder",

@@ -13,12 +13,19 @@ from zenml.metadata.metadata_types import MetadataType
 
 from zenml_ftvr import report
 from zenml_ftvr.errors import DataError
-from zenml_ftvr.values import Calibration, DataProfile, Evaluation, Recommendation
+from zenml_ftvr.values import (
+    Calibration,
+    DataProfile,
+    Evaluation,
+    PilotEvidence,
+    Recommendation,
+)
 
 __all__ = [
     "CalibrationMaterializer",
     "DataProfileMaterializer",
     "EvaluationMaterializer",
+    "PilotEvidenceMaterializer",
     "RecommendationMaterializer",
     "page",
     "read_value",
@@ -104,6 +111,21 @@ class CalibrationMaterializer(_ValueMaterializer):
     def save_visualizations(self, data: Calibration) -> dict[str, VisualizationType]:
         """Seconds and memory, arm by arm."""
         return page(self, report.calibration_page(data))
+
+
+class PilotEvidenceMaterializer(_ValueMaterializer):
+    """`PilotEvidence`."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (PilotEvidence,)
+
+    def save_visualizations(self, data: PilotEvidence) -> dict[str, VisualizationType]:
+        """Every pilot with its score and seconds."""
+        return page(self, report.pilots_page(data))
+
+    def extract_metadata(self, data: PilotEvidence) -> dict[str, MetadataType]:
+        """What is worth a line beside the artifact."""
+        scored = sum(one.status == "scored" for one in data.runs)
+        return {"pilots": len(data.runs), "scored": scored, "seconds": round(data.seconds, 1)}
 
 
 class RecommendationMaterializer(_ValueMaterializer):

@@ -1,7 +1,7 @@
 """ZenML steps, thin: each unpacks, calls the domain, and returns."""
 
 from zenml_ftvr.steps.data import load_data, profile_data
-from zenml_ftvr.steps.decide import calibrate, recommend_approach
+from zenml_ftvr.steps.decide import calibrate, recommend_approach, run_pilots
 from zenml_ftvr.steps.evaluate import evaluate_model, predict
 from zenml_ftvr.steps.publish import publish_report
 from zenml_ftvr.steps.train import (
@@ -27,6 +27,7 @@ __all__ = [
     "profile_data",
     "publish_report",
     "recommend_approach",
+    "run_pilots",
     "train_baseline",
     "train_from_scratch",
 ]

@@ -1,6 +1,7 @@
 """Run a plan: the loop, the budget's brake, and progress."""
 
 from zenml_ftvr.train.contrastive import train_on_pairs
+from zenml_ftvr.train.faults import Diverged, Interrupted
 from zenml_ftvr.train.frozen import without_frozen_part
 from zenml_ftvr.train.loop import Prepared, prepare, run_loop, trainer_for
 from zenml_ftvr.train.pairs import make_pairs
@@ -10,6 +11,8 @@ from zenml_ftvr.train.settle import settled
 from zenml_ftvr.train.solved import LinearHead, choose_strength, fit_head
 
 __all__ = [
+    "Diverged",
+    "Interrupted",
     "LinearHead",
     "Prepared",
     "Progress",

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from zenml_ftvr.errors import TrainingError
 from zenml_ftvr.models import (
     ResolvedModel,
     Trainable,
@@ -25,7 +24,7 @@ from zenml_ftvr.tasks import CausalWork, ClassAnswers, Work, score, work_for
 from zenml_ftvr.train.attempts import Attempt
 from zenml_ftvr.train.brake import Brake, Clock, Schedule
 from zenml_ftvr.train.checkpoints import drop_after, last_whole, step_of
-from zenml_ftvr.train.faults import Interrupted, StopSignal, stop_signal
+from zenml_ftvr.train.faults import Diverged, Interrupted, StopSignal, stop_signal
 from zenml_ftvr.train.optimizers import optimizer_for
 from zenml_ftvr.train.order import RowOrder, Sampling
 from zenml_ftvr.train.progress import Progress
@@ -281,7 +280,7 @@ def observer(
             if "train/loss" in metrics:
                 seen.last_loss = metrics["train/loss"]
                 if not math.isfinite(seen.last_loss):
-                    raise TrainingError(
+                    raise Diverged(
                         f"the loss of '{plan.kind}' became {seen.last_loss} by step "
                         f"{state.global_step}. Lower its learning_rate (now "
                         f"{plan.learning_rate:g})."

@@ -6,6 +6,7 @@ from zenml_ftvr.values.accelerator import (
     NumberFormat,
     TrainingMemory,
 )
+from zenml_ftvr.values.adequacy import Adequacy, Gap, Pieces, Predictability
 from zenml_ftvr.values.alphabet import Alphabet
 from zenml_ftvr.values.approach import (
     ALL_APPROACHES,
@@ -80,8 +81,9 @@ from zenml_ftvr.values.evaluation_settings import (
 )
 from zenml_ftvr.values.foresight import Foresight, LearningCurve, MinimumScore, Reach
 from zenml_ftvr.values.pilots import PilotEvidence, PilotRun, PilotStatus
+from zenml_ftvr.values.record import ForecastRecord, Outcome, TrackRecord
 from zenml_ftvr.values.reliability import ProbabilityCheck, Reliability, ReliabilityBin
-from zenml_ftvr.values.request import Request
+from zenml_ftvr.values.request import PilotSettings, Request
 from zenml_ftvr.values.serving import BatchLatency, ParetoPoint, ServingCost, ServingForm
 from zenml_ftvr.values.significance import SIGNIFICANT, ApproachDifference, ModelTest, TestName
 from zenml_ftvr.values.task import (
@@ -108,6 +110,12 @@ from zenml_ftvr.values.training import (
     TrainingPlan,
     project_fault,
 )
+from zenml_ftvr.values.unit_score import (
+    from_unit_score,
+    pilot_metric,
+    unit_score,
+    unit_tolerance,
+)
 
 __all__ = [
     "ALL_APPROACHES",
@@ -116,6 +124,7 @@ __all__ = [
     "LOWER_IS_BETTER",
     "SIGNIFICANT",
     "Accelerator",
+    "Adequacy",
     "Allowance",
     "Alphabet",
     "Approach",
@@ -145,6 +154,7 @@ __all__ = [
     "EvaluationSettings",
     "Fatal",
     "Forecast",
+    "ForecastRecord",
     "Foresight",
     "Forgetting",
     "ForgettingMeasure",
@@ -152,6 +162,7 @@ __all__ = [
     "Form",
     "FormFit",
     "Full",
+    "Gap",
     "Generation",
     "GenerationSample",
     "Hardware",
@@ -174,14 +185,18 @@ __all__ = [
     "ModelSource",
     "ModelTest",
     "NumberFormat",
+    "Outcome",
     "PairedDifference",
     "ParetoPoint",
     "Partial",
+    "Pieces",
     "PilotEvidence",
     "PilotRun",
     "PilotScore",
+    "PilotSettings",
     "PilotStatus",
     "Precision",
+    "Predictability",
     "ProbabilityCheck",
     "Quantiles",
     "RankedArm",
@@ -209,13 +224,18 @@ __all__ = [
     "TokenClassification",
     "TokenProfile",
     "TokenizerKind",
+    "TrackRecord",
     "TrackedRun",
     "TrackingMode",
     "TrackingSettings",
     "TrainedModel",
     "TrainingMemory",
     "TrainingPlan",
+    "from_unit_score",
     "metric_of",
     "metrics_of",
+    "pilot_metric",
     "project_fault",
+    "unit_score",
+    "unit_tolerance",
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from zenml_ftvr.values.approach import Kind
 from zenml_ftvr.values.budget import Budget, Ledger
-from zenml_ftvr.values.decision import Score
+from zenml_ftvr.values.score import Score
 from zenml_ftvr.values.serving import ParetoPoint, ServingCost
 from zenml_ftvr.values.significance import ApproachDifference
 from zenml_ftvr.values.task import Metric
