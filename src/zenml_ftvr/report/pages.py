@@ -81,6 +81,7 @@ def recommendation_page(recommendation: Recommendation) -> str:
         f'<h1>Recommendation</h1><p class="verdict">{escape(recommendation.verdict)}</p>'
         + html_of(sections.ranking(recommendation))
         + section("Why this one", sections.reasons(recommendation))
+        + section("Whether the base model fits", sections.adequacy(recommendation))
         + section("How scores grow with data", sections.growth(recommendation))
         + section("What would change the answer", sections.decision_map(recommendation))
     )

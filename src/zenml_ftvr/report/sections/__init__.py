@@ -1,5 +1,6 @@
 """The parts that pages are made of, by what they tell. Each takes values and returns blocks."""
 
+from zenml_ftvr.report.sections.adequacy import adequacy
 from zenml_ftvr.report.sections.answer import answer, disappointments
 from zenml_ftvr.report.sections.calibration import calibration
 from zenml_ftvr.report.sections.comparison import comparison, comparison_serving
@@ -19,6 +20,7 @@ from zenml_ftvr.report.sections.unchecked import limits
 from zenml_ftvr.report.sections.weaknesses import label_doubts, slices
 
 __all__ = [
+    "adequacy",
     "answer",
     "calibration",
     "comparison",
