@@ -84,7 +84,7 @@ footer{margin-top:3rem;color:var(--muted);font-size:.85rem}
 .on-map text{font-weight:600}.on-map text,.beside text{paint-order:stroke;stroke:var(--paper);
 stroke-width:3px}
 @media (max-width:40rem){.wide{display:none}.narrow{display:block}
-main{padding:1.25rem .9rem 3rem}.verdict{font-size:1.3rem}}
+main{padding:1.25rem .9rem 3rem}.verdict{font-size:1.3rem}table{font-size:.86rem}}
 @media print{main{max-width:none;padding:0}h2{break-after:avoid}
 table,.chart,.fact{break-inside:avoid}
 .box{overflow:visible}.wide{display:block}.narrow{display:none}details>*{display:block}}

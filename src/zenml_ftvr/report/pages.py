@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 from zenml_ftvr.report import sections
 from zenml_ftvr.report.blocks import Bullets, Fact, Facts, Table
+from zenml_ftvr.report.card import FOLDER
 from zenml_ftvr.report.page import html_of, section, shell
 from zenml_ftvr.report.whole import comparison_sections, evaluation_sections, report_sections
 from zenml_ftvr.report.wording import approach_name, escape, number, what_trains
@@ -119,6 +121,7 @@ def trained_model_page(model: TrainedModel) -> str:
         + html_of(
             (Facts(tuple(tiles)), *sections.curves([model])) if tiles else sections.curves([model])
         )
+        + section("Use the model", sections.usage([dataclasses.replace(model, path=FOLDER)]))
         + section("Plan and record", (*sections.plan_table(model), Bullets(model.plan.reasons)))
     )
     return shell(approach_name(model.kind), body)

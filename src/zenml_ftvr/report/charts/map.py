@@ -17,7 +17,7 @@ from zenml_ftvr.report.charts.frame import (
     text,
     text_width,
 )
-from zenml_ftvr.report.wording import approach_name, duration
+from zenml_ftvr.report.wording import approach_name
 from zenml_ftvr.values import DecisionMap, Kind
 
 __all__ = ["map_chart"]
@@ -206,13 +206,12 @@ def _meet(one: Box, other: Box) -> bool:
 
 
 def _user(point: tuple[int, float], x: Scale, y: Scale) -> tuple[str, Box]:
-    """A ring with its words, and the box that both fill."""
+    """A ring, whose numbers stand in the text above, and the box that it fills with its word."""
     n_train, hours = point
     across, up = x(n_train), y(hours)
-    words = f"you: {n_train:,} rows, {duration(hours * 3600)}"
+    words = "you"
     room = text_width(words) + 8
     at = across - room - 10 if across + room + 18 > x.end else across + 10
-    at = max(2.0, at)
     above = up - 28 if up - 32 > y.end else up + 10
     drawn = (
         f'<circle cx="{across:.1f}" cy="{up:.1f}" r="6.5" fill="var(--paper)" '
