@@ -111,8 +111,8 @@ def section(heading: str, blocks: Blocks) -> str:
 
 
 def html_of(blocks: Blocks) -> str:
-    """Blocks in their order; every text in them is escaped here."""
-    return "".join(_html(block) for block in blocks)
+    """Blocks in their order, each on lines of its own; every text in them is escaped here."""
+    return "\n".join(html for block in blocks if (html := _html(block)))
 
 
 def _html(block: Block) -> str:
@@ -137,7 +137,7 @@ def _html(block: Block) -> str:
             return _heat_table(block)
         case Chart():
             return (
-                f'<div class="chart wide">{block.wide}</div>'
+                f'<div class="chart wide">{block.wide}</div>\n'
                 f'<div class="chart narrow">{block.narrow}</div>'
             )
         case Code():
@@ -168,14 +168,15 @@ def _table(table: Table) -> str:
     bars = [_bar(share) for share in table.shares] or [""] * len(table.rows)
     head = "".join(cell("th", index, text) for index, text in enumerate(table.header))
     head += "<th></th>" if table.shares else ""
-    body = "".join(
+    body = "\n".join(
         ('<tr class="chosen">' if place == table.chosen else "<tr>")
         + "".join(cell("td", index, text) for index, text in enumerate(row))
         + f"{bar}</tr>"
         for place, (row, bar) in enumerate(zip(table.rows, bars, strict=True))
     )
     return (
-        f'<div class="box"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+        f'<div class="box"><table><thead><tr>{head}</tr></thead><tbody>\n{body}\n'
+        f"</tbody></table></div>"
     )
 
 
@@ -185,7 +186,7 @@ def _bar(share: float) -> str:
 
 def _heat_table(table: HeatTable) -> str:
     head = "".join(f'<th title="{escape(label)}">{escape(label)}</th>' for label in table.labels)
-    body = []
+    body, newline = [], "\n"
     for true, row in enumerate(table.counts):
         total = sum(row) or 1
         cells = "".join(
@@ -197,7 +198,7 @@ def _heat_table(table: HeatTable) -> str:
         body.append(f'<tr><th title="{name}">{name}</th>{cells}</tr>')
     return (
         f'<div class="box"><table class="heat"><thead><tr><th></th>{head}</tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table></div>"
+        f"<tbody>\n{newline.join(body)}\n</tbody></table></div>"
     )
 
 

@@ -25,6 +25,7 @@ def report_sections(
         ("How scores grow with data", sections.growth(recommendation)),
         ("What would change the answer", sections.decision_map(recommendation)),
         ("On unseen rows", sections.results(evaluation)),
+        ("Forecast and outcome", sections.outcomes(recommendation, evaluation)),
         ("Whether its confidence is right", sections.reliability(evaluation)),
         ("Parts of the rows", sections.slices(evaluation)),
         ("Likely label errors", sections.label_doubts(evaluation)),

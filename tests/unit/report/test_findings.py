@@ -189,6 +189,26 @@ def test_models_are_compared_by_twos_with_corrected_chances(evaluation: Evaluati
     assert "Last layers minus baseline, accuracy" not in html  # which the table has
 
 
+def test_a_forecast_stands_beside_what_came_of_it(
+    recommendation: Recommendation, evaluation: Evaluation
+) -> None:
+    table = rows(html_of(sections.outcomes(recommendation, evaluation)))
+    assert table[0] == [
+        "Last layers",
+        "pilots, 90% limits",
+        "0.884 [0.863, 0.905]",
+        "0.894 [0.874, 0.914]",
+        "within the limits",
+    ]
+    arm = recommendation.arm("partial")
+    assert arm.forecast.score is not None
+    low = dataclasses.replace(arm.forecast.score, low=0.5, high=0.6, value=0.55)
+    missed = dataclasses.replace(arm, forecast=dataclasses.replace(arm.forecast, score=low))
+    below = dataclasses.replace(recommendation, arms=(missed, *recommendation.arms[1:]))
+    assert rows(html_of(sections.outcomes(below, evaluation)))[0][-1] == "above the limits"
+    assert sections.outcomes(*findings.report_of("tags")[::2]) == ()
+
+
 def test_reliability_is_drawn_of_the_chosen_and_told_of_all(evaluation: Evaluation) -> None:
     html = html_of(sections.reliability(evaluation))
     table = rows(html)

@@ -126,6 +126,7 @@ def test_the_report_answers_in_this_order(html: str) -> None:
         "The approaches, ranked",
         "Why this one",
         "On unseen rows",
+        "Forecast and outcome",
         "Cost, predicted and actual",
         "Training curves",
         "The data",

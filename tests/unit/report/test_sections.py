@@ -359,7 +359,7 @@ def test_what_was_counted_before_stands_among_the_checks(
 ) -> None:
     rows = found()
     assert rows["Rows that repeat a text"][0] == "12"
-    assert rows["Texts under more than one label"][0] == "1"
+    assert rows["Texts with more than one label"][0] == "1"
     assert rows["Tokens cut off"] == ["6.0%", "beyond 128 a text"]
     assert rows["Rows far longer than the rest"][1] == "beyond 9,000 characters"
 

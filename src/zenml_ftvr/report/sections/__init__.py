@@ -10,6 +10,7 @@ from zenml_ftvr.report.sections.foresight import decision_map, growth, pilot_run
 from zenml_ftvr.report.sections.forgetting import forgetting
 from zenml_ftvr.report.sections.generation import generation
 from zenml_ftvr.report.sections.loading import usage
+from zenml_ftvr.report.sections.outcomes import outcomes
 from zenml_ftvr.report.sections.provenance import plan_table, provenance
 from zenml_ftvr.report.sections.ranking import ranking, reasons
 from zenml_ftvr.report.sections.reliability import reliability
@@ -35,6 +36,7 @@ __all__ = [
     "growth",
     "label_doubts",
     "limits",
+    "outcomes",
     "pilot_runs",
     "plan_table",
     "provenance",
