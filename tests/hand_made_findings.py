@@ -600,7 +600,9 @@ def comparison() -> Comparison:
                 quality=mean,
                 p50_ms=SERVED[kind][0],
                 disk_bytes=SERVED[kind][1],
-                dominated_by="partial" if kind in ("lora", "full") else None,
+                dominated_by={"lora": "partial", "full": "partial", "scratch": "baseline"}.get(
+                    kind
+                ),
             )
             for kind, mean in means.items()
         ),

@@ -58,8 +58,8 @@ display:block}
 table{border-collapse:collapse;width:100%;font-size:.92rem;font-variant-numeric:tabular-nums}
 th,td{text-align:left;vertical-align:top;padding:.45rem .75rem .45rem 0;
 border-bottom:1px solid var(--line)}
-th{font-weight:600;color:var(--muted);white-space:nowrap}
-td.n,th.n{text-align:right;white-space:nowrap}
+th{font-weight:600;color:var(--muted);vertical-align:bottom}
+td.n,th.n{text-align:right}td.n{white-space:nowrap}
 td.l{max-width:22rem}td.long{min-width:9rem;overflow-wrap:anywhere}
 tr.chosen td{background:var(--soft)}tr.chosen td:first-child{box-shadow:inset 3px 0 var(--accent)}
 tr td:first-child,tr th:first-child{padding-left:.6rem}
@@ -73,9 +73,9 @@ code{font-family:ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monosp
 .narrow{display:none}.narrow svg{max-width:26rem}svg text{fill:var(--ink);
 font:13px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
 svg .muted{fill:var(--muted)}svg .grid{stroke:var(--line)}
-.bar{background:var(--s1);height:.7rem;border-radius:.2rem;min-width:2px}
-.heat{width:auto}.heat td,.heat th{padding:.3rem .4rem;border:1px solid var(--line);
-text-align:right}
+.bar{background:var(--s1);height:.7rem;margin-top:.3rem;border-radius:.2rem;min-width:2px}
+.heat{width:auto}.heat th{white-space:nowrap}
+.heat td,.heat th{padding:.3rem .4rem;border:1px solid var(--line);text-align:right}
 .heat td{min-width:2.1rem}.heat th{max-width:12rem;overflow:hidden;text-overflow:ellipsis}
 .heat thead th{writing-mode:vertical-rl;transform:rotate(180deg);text-align:left;max-height:9rem;
 vertical-align:bottom;padding:.4rem .3rem;border-width:0}
@@ -85,7 +85,8 @@ footer{margin-top:3rem;color:var(--muted);font-size:.85rem}
 stroke-width:3px}
 @media (max-width:40rem){.wide{display:none}.narrow{display:block}
 main{padding:1.25rem .9rem 3rem}.verdict{font-size:1.3rem}table{font-size:.86rem}}
-@media print{main{max-width:none;padding:0}h2{break-after:avoid}
+@media print{main{max-width:none;padding:0}table{font-size:.75rem}
+th,td{padding:.3rem .4rem .3rem 0}h2{break-after:avoid}
 table,.chart,.fact{break-inside:avoid}
 .box{overflow:visible}.wide{display:block}.narrow{display:none}details>*{display:block}}
 """

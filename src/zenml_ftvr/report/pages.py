@@ -20,6 +20,7 @@ from zenml_ftvr.values import (
     Recommendation,
     TrainedModel,
 )
+from zenml_ftvr.values.words import METRIC_WORDS
 
 __all__ = [
     "calibration_page",
@@ -33,6 +34,7 @@ __all__ = [
     "trained_model_page",
 ]
 
+NAMES: dict[str, str] = {str(metric): words for metric, words in METRIC_WORDS.items()}
 TEXT_SHOWN = 300  # characters of a sample row: enough to see what it is
 
 
@@ -112,8 +114,8 @@ def trained_model_page(model: TrainedModel) -> str:
     """A trained model: scores on the validation rows, curves, plan."""
     last = {point.metric: point.value for point in model.curve if point.metric.startswith("eval/")}
     tiles = [
-        Fact(number(value), f"{name.removeprefix('eval/')} on validation rows at the end")
-        for name, value in last.items()
+        Fact(number(value), f"{NAMES.get(name, name)} on validation rows at the end")
+        for name, value in ((one.removeprefix("eval/"), value) for one, value in last.items())
     ]
     body = (
         f"<h1>{escape(approach_name(model.kind))}: "

@@ -172,7 +172,7 @@ def test_a_models_page_shows_its_last_validation_scores() -> None:
     assert tiles == {
         "loss on validation rows at the end": "0.500",
         "accuracy on validation rows at the end": "0.850",
-        "macro_f1 on validation rows at the end": "0.700",
+        "macro-F1 on validation rows at the end": "0.700",
     }
     assert "4 epochs: as many as there is time for." in shown.texts_in("li")
 
