@@ -7,16 +7,16 @@ from zenml_ftvr.report.blocks import Blocks, Paragraph, Table
 from zenml_ftvr.report.sections.ranking import BASES
 from zenml_ftvr.values import ForecastRecord, Outcome
 
-__all__ = ["outcomes"]
+__all__ = ["record"]
 
 
-def outcomes(record: ForecastRecord) -> Blocks:
+def record(found: ForecastRecord) -> Blocks:
     """Every arm that was trained."""
     return (
-        Paragraph(record.verdict),
+        Paragraph(found.verdict),
         Paragraph(
-            f"{w.count(record.n_train)} training rows, {w.count(record.n_test)} test rows, "
-            f"{record.model} on {record.device_name}. A forecast is of one training; the score is "
+            f"{w.count(found.n_train)} training rows, {w.count(found.n_test)} test rows, "
+            f"{found.model} on {found.device_name}. A forecast is of one training; the score is "
             f"that of the test rows.",
             "small",
         ),
@@ -30,9 +30,9 @@ def outcomes(record: ForecastRecord) -> Blocks:
                 "Predicted time",
                 "Actual time",
             ),
-            rows=tuple(_row(one) for one in record.outcomes),
+            rows=tuple(_row(one) for one in found.outcomes),
             numeric=frozenset({1, 3, 5, 6}),
-            chosen=next((at for at, one in enumerate(record.outcomes) if one.chosen), None),
+            chosen=next((at for at, one in enumerate(found.outcomes) if one.chosen), None),
         ),
     )
 
