@@ -1,14 +1,15 @@
 """Memory that reading, checking and tokenising a data set take, against the size of its text.
 
     python benchmarks/data_memory.py                    # benchmarks/results/data_memory.jsonl
+    python benchmarks/data_memory.py --tokenise --format parquet
     python benchmarks/data_memory.py --mb 50 100 --format csv --results /tmp/before.jsonl
 
 The data is made by a rule: row i has the number i, then `WORDS_A_ROW` words drawn evenly from
 `VOCABULARY` made-up ones by `random.Random(SEED)`, and the label `class<i mod 4>`; rows are added
 until their texts have the size asked for, in UTF-8. Every format has the same rows. The file is
 deleted after its run. Each run is a process of its own: it imports, tokenises one text, and then
-reads, checks and splits the file, profiles it, and tokenises its training split, with minilm's
-tokenizer. MB are 10^6 bytes.
+reads, checks and splits the file, profiles it, and where asked to, tokenises its training split,
+with minilm's tokenizer. MB are 10^6 bytes.
 
 Two kinds of memory are measured, every 50 ms. Anonymous memory is what a process has for itself.
 All that is resident counts pages of files besides, which the system takes back when it needs them;
@@ -105,11 +106,13 @@ def memory_mb(process: int) -> dict[str, float]:
     return {name: int(found[entry].split()[0]) * 1_024 / MB for name, entry in names.items()}
 
 
-def measured(path: Path) -> dict[str, Any]:
-    """Read, check and tokenise a file in a process of its own, and watch that."""
+def measured(path: Path, stages: Sequence[str]) -> dict[str, Any]:
+    """Read and check a file, and what else is asked, in a process of its own, and watch that."""
     samples: list[tuple[float, dict[str, float]]] = []
     with subprocess.Popen(  # noqa: S603  (this file)
-        [sys.executable, __file__, "--measure", str(path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, __file__, "--measure", str(path), *stages],
+        stdout=subprocess.PIPE,
+        text=True,
     ) as worker:
         try:
             while worker.poll() is None:
@@ -123,8 +126,8 @@ def measured(path: Path) -> dict[str, Any]:
         raise SystemExit(f"reading {path.name} failed with exit code {worker.returncode}.")
     found = json.loads(output.splitlines()[-1])
     ends = found.pop("ends")
-    seconds = dict(zip(STAGES, (b - a for a, b in itertools.pairwise(ends)), strict=True))
-    spans = {"before": (0.0, ends[0])} | dict(zip(STAGES, itertools.pairwise(ends), strict=True))
+    seconds = dict(zip(stages, (b - a for a, b in itertools.pairwise(ends)), strict=True))
+    spans = {"before": (0.0, ends[0])} | dict(zip(stages, itertools.pairwise(ends), strict=True))
     return {
         **found,
         **{f"{stage}_seconds": round(taken, 1) for stage, taken in seconds.items()},
@@ -146,7 +149,7 @@ def peak_mb() -> float:
     return int(line.split()[1]) * 1_024 / MB
 
 
-def measure(path: str) -> dict[str, Any]:
+def measure(path: str, stages: Sequence[str]) -> dict[str, Any]:
     """Read, check, profile and tokenise, in this process; with the times at which stages ended."""
     from zenml_ftvr.api import profile_dataset, resolve_base
     from zenml_ftvr.data import load_dataset
@@ -169,17 +172,21 @@ def measure(path: str) -> dict[str, Any]:
     ends.append(time.monotonic())
     profile = profile_dataset(dataset, base, request)
     ends.append(time.monotonic())
-    encoded = work_for(request.task, dataset).encode(tokenizer, dataset.train)
-    ends.append(time.monotonic())
+    counts = {"n_rows": profile.n_rows}
+    if "tokenising" in stages:
+        encoded = work_for(request.task, dataset).encode(tokenizer, dataset.train)
+        ends.append(time.monotonic())
+        counts["n_tokens"] = int(encoded.input_ids.sizes.sum())
     return {
-        "n_rows": profile.n_rows,
-        "n_tokens": int(encoded.input_ids.sizes.sum()),
+        **counts,
         "peak_mb": round(peak_mb(), 1),
         "ends": ends,
     }
 
 
-def runs(sizes_mb: Sequence[int], formats: Sequence[Format]) -> Iterator[Run]:
+def runs(
+    sizes_mb: Sequence[int], formats: Sequence[Format], stages: Sequence[str]
+) -> Iterator[Run]:
     """One run a size and format, the small ones first."""
     for size_mb, format_ in itertools.product(sorted(sizes_mb), formats):
 
@@ -188,12 +195,12 @@ def runs(sizes_mb: Sequence[int], formats: Sequence[Format]) -> Iterator[Run]:
                 path = Path(folder) / f"rows.{format_}"
                 n_rows = write(path, format_, rows(size_mb * MB))
                 file_mb = round(path.stat().st_size / MB, 1)
-                found = measured(path)
+                found = measured(path, stages)
             if found["n_rows"] != n_rows:
                 raise SystemExit(f"{n_rows} rows were written, {found['n_rows']} were read.")
             return {"file_mb": file_mb, **found}
 
-        yield {"text_mb": size_mb, "format": format_}, run
+        yield {"text_mb": size_mb, "format": format_, "to": stages[-1]}, run
 
 
 def slopes(path: Path) -> dict[str, dict[str, float]]:
@@ -202,16 +209,16 @@ def slopes(path: Path) -> dict[str, dict[str, float]]:
 
     records = [json.loads(line) for line in path.read_text().splitlines()]
     found: dict[str, dict[str, float]] = {}
-    for format_ in FORMATS:
-        mine = [record for record in records if record["key"]["format"] == format_]
+    for format_, last in itertools.product(FORMATS, STAGES[1:]):
+        mine = [
+            one for one in records if (one["key"]["format"], one["key"]["to"]) == (format_, last)
+        ]
         sizes = [record["key"]["text_mb"] for record in mine]
         if len(set(sizes)) > 1:
-            found[format_] = {
+            stages = STAGES[: STAGES.index(last) + 1]
+            found[f"{format_} to {last}"] = {
                 name: round(float(np.polyfit(sizes, [one[name] for one in mine], 1)[0]), 3)
-                for name in (
-                    *(f"{stage}_{kind}_mb" for kind in KINDS for stage in STAGES),
-                    "peak_mb",
-                )
+                for name in (*(f"{one}_{kind}_mb" for kind in KINDS for one in stages), "peak_mb")
             }
     return found
 
@@ -222,13 +229,16 @@ def main() -> None:
     parser.add_argument("--mb", type=int, nargs="+", default=SIZES_MB)
     parser.add_argument("--format", nargs="+", choices=FORMATS, default=FORMATS)
     parser.add_argument("--results", type=Path, default=RESULTS / "data_memory.jsonl")
-    parser.add_argument("--measure", metavar="FILE", help=argparse.SUPPRESS)
+    parser.add_argument("--tokenise", action="store_true", help="the training split, which is long")
+    parser.add_argument("--measure", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
-        print(json.dumps(measure(arguments.measure)))
+        path, *stages = arguments.measure
+        print(json.dumps(measure(path, stages)))
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the file is deleted
-    append_missing(arguments.results, runs(arguments.mb, arguments.format))
+    stages = STAGES if arguments.tokenise else STAGES[:-1]
+    append_missing(arguments.results, runs(arguments.mb, arguments.format, stages))
     for format_, found in slopes(arguments.results).items():
         for name, slope in found.items():
             print(f"{format_}: {slope} MB of {name} for each MB of text")
