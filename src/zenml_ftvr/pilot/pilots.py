@@ -138,8 +138,6 @@ def _run(
         status, value, detail = "diverged", None, str(error)
     except (FtvrError, RuntimeError, MemoryError, OSError, SafetensorError) as error:
         status, value, detail = "failed", None, str(error) or type(error).__name__
-    finally:
-        gc.collect()
     before = 0.0 if first is None else first.seconds
     earlier = 0.0 if model is None else _seconds_of_killed(model, first)
     own = PilotRun(
@@ -187,6 +185,7 @@ def _trained(
     with tempfile.TemporaryDirectory(prefix="ftvr-") as name:
         folder = Path(name) / "model"
         model = run_plan(plan, dataset, folder, bench.calibration.hardware, progress=progress)
+        gc.collect()  # the model that was trained, before another is loaded
         loaded = load(folder, plan.allow)
         said = f"pilot of {request.kind}, rows judged on"
         return loaded.answers(select, lambda done, total: progress(said, done, total)), model
