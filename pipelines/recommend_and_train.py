@@ -19,6 +19,7 @@ from zenml_ftvr.values import (
     Approach,
     Budget,
     DataSource,
+    EvaluationSettings,
     Kind,
     ModelSource,
     PilotSettings,
@@ -58,6 +59,7 @@ def recommend_and_train(
     tolerance: float = 0.005,
     pilots: PilotSettings = PilotSettings(),  # noqa: B008
     tracking: TrackingSettings = TrackingSettings(),  # noqa: B008
+    evaluation: EvaluationSettings = EvaluationSettings(),  # noqa: B008
     report_folder: str = "ftvr_report",
     seed: int = 0,
 ) -> None:
@@ -86,12 +88,19 @@ def recommend_and_train(
     companion = None
     if decided.companion is not None:
         companion = _train(decided.companion, dataset, recommendation, tracking)
-    evaluation = evaluate_model(
-        dataset, model, recommendation, reference, companion, tracking=tracking, seed=seed
+    tested = evaluate_model(
+        dataset,
+        model,
+        recommendation,
+        reference,
+        companion,
+        tracking=tracking,
+        evaluation=evaluation,
+        seed=seed,
     )
     publish_report(
         recommendation,
-        evaluation,
+        tested,
         model,
         reference,
         companion,

@@ -41,6 +41,7 @@ from zenml_ftvr.values import (
     PilotSettings,
     Recommendation,
     Request,
+    ScreeningEvidence,
     Task,
     TextClassification,
     TrainingPlan,
@@ -71,6 +72,10 @@ __all__ = [
 CALIBRATION_SHARE = 0.1
 """Of the budget, that the first steps of one arm may use up before it is given up: an arm whose
 first seven steps take a tenth of the budget takes no seventy steps in all of it."""
+
+EXPLAINING_SHARE = 0.02
+"""Of the budget, that explaining whether the base model fits may take; pilots decide, and have a
+tenth. A judgement."""
 
 
 def load(path: str | Path, allow: Sequence[Allowance] = ()) -> LoadedModel:
@@ -237,7 +242,7 @@ def recommend_from_evidence(
     pilots: PilotEvidence | None = None,
 ) -> Recommendation:
     """Cross-validate the cheap arms, then rank and choose."""
-    from zenml_ftvr.pilot import screen
+    from zenml_ftvr.pilot import LOOKED_AT_ROWS, measure_adequacy, screen
 
     evidence = screen(
         dataset,
@@ -249,7 +254,29 @@ def recommend_from_evidence(
         progress,
     )
     basis = basis_for(profile, base, request)
+    left = hours_left(request.budget, calibration.hardware, Ledger()) * 3600
+    looking = seconds_to_look(evidence, calibration, len(dataset.train), LOOKED_AT_ROWS)
+    if base is not None and looking is not None and looking <= EXPLAINING_SHARE * left:
+        adequacy = measure_adequacy(
+            dataset, base, basis.task, calibration.hardware.device, request.seed, progress
+        )
+        evidence = dataclasses.replace(
+            evidence, adequacy=adequacy, seconds=evidence.seconds + adequacy.seconds
+        )
     return decide(profile, calibration, evidence, request, basis, pilots)
+
+
+def seconds_to_look(
+    evidence: ScreeningEvidence, calibration: Calibration, n_train: int, n_looked_at: int
+) -> float | None:
+    """About what asking how well the base model fits would take; None where nothing tells."""
+    head = calibration.arm("head")
+    if head is None:
+        return None
+    share = min(1.0, n_looked_at / n_train)
+    twin = share * n_train * head.seconds_per_step / head.batch_size
+    probes = share * sum(one.seconds for one in evidence.measured)
+    return head.setup_seconds + twin + probes
 
 
 def recommend(

@@ -6,8 +6,10 @@ when nothing was learnt. What else every pair must do is one more test over `SEN
 
 from __future__ import annotations
 
+import ast
 import io
 import random
+import runpy
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -26,7 +28,9 @@ from zenml_ftvr.approaches import NEURAL_LOOP, refusal
 from zenml_ftvr.data import Dataset, dataset_from, text_of
 from zenml_ftvr.errors import BudgetError, TrainingError
 from zenml_ftvr.models import load
+from zenml_ftvr.report import usage_lines
 from zenml_ftvr.tasks import score, work_for
+from zenml_ftvr.tasks.predictions import NumberPrediction, SetPrediction, TagPrediction
 from zenml_ftvr.train import run_plan
 from zenml_ftvr.values import (
     LOWER_IS_BETTER,
@@ -428,6 +432,53 @@ def test_the_folder_answers_alike_wherever_it_lies(
     here, there = load(model.path).predict(inputs), load(elsewhere).predict(inputs)
     assert here == there
     assert len(here) == len(inputs)
+
+
+PROGRAMS = [pair for pair in SENSIBLE if pair[0] != "text-single"]
+"""tests/unit/models/test_trained_folder.py runs those of one label a text."""
+
+ASKED = {
+    "text-multi": ["a text", "another"],
+    "text-regression": ["a text", "another"],
+    "token": [["words", "of", "a", "text"]],
+}
+
+
+@pytest.mark.parametrize("pair", PROGRAMS, ids=ids)
+def test_the_lines_that_a_report_shows_run_as_they_are(
+    pair: Pair,
+    trained_pair: Callable[[Pair], TrainedModel],
+    data_of: Callable[[str], Dataset],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    model = trained_pair(pair)
+    monkeypatch.chdir(tmp_path)
+    if isinstance(model.plan.task, ImageClassification):
+        Path("image.png").write_bytes(data_of(pair[0]).test.inputs[0])
+    printed = []
+    for lines in usage_lines(model, model.path):
+        Path("use.py").write_text(lines, encoding="utf-8")
+        capsys.readouterr()
+        runpy.run_path("use.py")
+        printed.append(capsys.readouterr().out.strip())
+    if isinstance(model.plan.task, CausalLM | Seq2Seq):
+        return  # what it writes may be nothing
+    assert all(printed)
+    if pair[1] == "baseline":
+        return
+    asked = ASKED.get(pair[0], data_of(pair[0]).test.inputs[:1])
+    said = ast.literal_eval(printed[1])
+    match load(model.path).predict(asked):
+        case [NumberPrediction(), *_] as answers:
+            assert said == pytest.approx([one.value for one in answers], rel=1e-4)
+        case [SetPrediction(), *_] as answers:
+            assert said == [list(one.labels) for one in answers]
+        case [TagPrediction() as answer]:
+            assert said == list(answer.tags)
+        case answers:
+            assert said == [one.label for one in answers]
 
 
 @pytest.mark.parametrize("pair", REFUSED, ids=ids)

@@ -2,6 +2,7 @@
 
 from zenml_ftvr.data.alphabet import measure_alphabet
 from zenml_ftvr.data.checks import check_rows
+from zenml_ftvr.data.columns import columns_of_rows
 from zenml_ftvr.data.corpora import CORPORA, read_corpus
 from zenml_ftvr.data.halves import halved, hash_order, proportional_order
 from zenml_ftvr.data.load import (
@@ -35,6 +36,7 @@ __all__ = [
     "UnlabelledTexts",
     "check_rows",
     "column_names",
+    "columns_of_rows",
     "dataset_from",
     "halved",
     "hash_order",

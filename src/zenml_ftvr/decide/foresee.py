@@ -10,7 +10,7 @@ from zenml_ftvr.decide.break_even import break_evens, decision_map, map_axis
 from zenml_ftvr.decide.curve import LEVEL, label_value
 from zenml_ftvr.decide.expected import choose_by_shortfall
 from zenml_ftvr.decide.standing import PilotedArm, choose_from_pilots, outlook, piloted_arms
-from zenml_ftvr.values import KINDS, Kind, PilotEvidence, Request
+from zenml_ftvr.values import KINDS, Kind, PilotEvidence, Request, unit_tolerance
 from zenml_ftvr.values.curve import ArmPilots, ScoreForecast
 from zenml_ftvr.values.foresight import Foresight, LearningCurve, MinimumScore, Reach
 
@@ -52,6 +52,7 @@ def foresee(
     """
     evidence = _evidence(pilots)
     arms = piloted_arms(evidence, pilots.n_select, request.seed)
+    tolerance = unit_tolerance(pilots.metric, request.tolerance)
     feasible = [arm for arm in arms if arm.kind in hours]
     if not feasible:
         return None
@@ -62,7 +63,7 @@ def foresee(
         reaching = [arm for arm in feasible if arm.kind in minimum.reached_by]
         candidates = reaching or _likeliest(feasible, minimum)
     chosen = choose_from_pilots(
-        candidates, hours, n_train, request.tolerance, usd_per_hour=usd_per_hour, rule=RULE
+        candidates, hours, n_train, tolerance, usd_per_hour=usd_per_hour, rule=RULE
     )
     several = len(arms) > 1
     outlooks = [outlook(arm, hours_at[arm.kind]) for arm in arms]
@@ -72,14 +73,12 @@ def foresee(
         choice=chosen,
         forecasts=tuple(_forecast(arm, n_train) for arm in arms),
         curves=tuple(_curve(arm, one, n_train) for arm, one in zip(arms, evidence, strict=True)),
-        break_evens=break_evens(outlooks, n_train, sizes, request.tolerance, RULE)
-        if several
-        else (),
+        break_evens=break_evens(outlooks, n_train, sizes, tolerance, RULE) if several else (),
         map=decision_map(
             outlooks,
             map_axis(*sizes, MAP_COLUMNS),
             _budgets(hours_at, [arm.kind for arm in arms], sizes),
-            request.tolerance,
+            tolerance,
             RULE,
         )
         if several

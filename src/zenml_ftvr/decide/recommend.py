@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from zenml_ftvr.approaches import NEURAL_LOOP
 from zenml_ftvr.decide.cost import PricedArm, ample_seconds, hours_left, price_arm
+from zenml_ftvr.decide.fit import fit_sentences
 from zenml_ftvr.decide.foresee import foresee
 from zenml_ftvr.decide.plan import PlanBasis
 from zenml_ftvr.decide.prior import Order, order_arms
@@ -27,12 +28,14 @@ from zenml_ftvr.values import (
     Kind,
     Ledger,
     LedgerEntry,
+    Metric,
     PilotEvidence,
     RankedArm,
     Recommendation,
     Request,
     Score,
     ScreeningEvidence,
+    from_unit_score,
     metric_of,
 )
 from zenml_ftvr.values.curve import ScoreForecast
@@ -82,7 +85,7 @@ def recommend(
     order = order_arms(profile, evidence, calibration, metric_of(request.task))
     foresight = _foresight(pilots, priced, feasible, basis, calibration, request)
     if pilots is not None and foresight is not None and _decides(foresight, order, feasible):
-        choice, verdict = foresight.choice.kind, verdict_from_pilots(foresight, request)
+        choice, verdict = foresight.choice.kind, verdict_from_pilots(foresight, pilots, request)
         reasons = (*choice_sentences(foresight, pilots), *order.reasons)
     else:
         choice, why_chosen = _choose(order, evidence, feasible, request)
@@ -98,7 +101,11 @@ def recommend(
         ),
         choice=choice,
         verdict=verdict,
-        reasons=(*reasons, *_cautions(evidence, basis, feasible)),
+        reasons=(
+            *reasons,
+            *fit_sentences(evidence.adequacy, request.base_model.name),
+            *_cautions(evidence, basis, feasible),
+        ),
         budget=request.budget,
         hours_allowed=left / 3600,
         profile=profile,
@@ -255,7 +262,7 @@ def _ranked(
     score = None if measured is None else measured.score(metric_of(request.task))
     forecast = None if foresight is None else foresight.forecast(kind)
     if forecast is not None and pilots is not None:
-        score = _forecast_score(forecast, pilots)
+        score = _forecast_score(forecast, pilots.metric, pilots.n_select)
     return RankedArm(
         approach=arm.approach,
         feasible=not arm.problems,
@@ -272,13 +279,15 @@ def _ranked(
     )
 
 
-def _forecast_score(forecast: ScoreForecast, pilots: PilotEvidence) -> Score:
+def _forecast_score(forecast: ScoreForecast, metric: Metric, n_select: int) -> Score:
+    """In the metric's own units, of which fewer may be better."""
+    limits = [from_unit_score(metric, one) for one in (forecast.low, forecast.high)]
     return Score(
-        metric=pilots.metric,
-        value=forecast.mean,
-        low=forecast.low,
-        high=forecast.high,
-        n_rows=pilots.n_select,
+        metric=metric,
+        value=from_unit_score(metric, forecast.mean),
+        low=min(limits),
+        high=max(limits),
+        n_rows=n_select,
         level=forecast.level,
         method="learning curves of pilots",
     )

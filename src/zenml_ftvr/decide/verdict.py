@@ -6,7 +6,15 @@ from typing import assert_never
 
 from zenml_ftvr.approaches import baseline_words
 from zenml_ftvr.decide.prior import Order
-from zenml_ftvr.values import Kind, PilotEvidence, Request, ScreeningEvidence, metric_of
+from zenml_ftvr.values import (
+    Kind,
+    Metric,
+    PilotEvidence,
+    Request,
+    ScreeningEvidence,
+    from_unit_score,
+    metric_of,
+)
 from zenml_ftvr.values.curve import ArmStanding, ScoreForecast
 from zenml_ftvr.values.foresight import Foresight, MinimumScore
 from zenml_ftvr.values.words import metric_words
@@ -79,12 +87,12 @@ def verdict_from_evidence(
             assert_never(choice)
 
 
-def verdict_from_pilots(foresight: Foresight, request: Request) -> str:
+def verdict_from_pilots(foresight: Foresight, pilots: PilotEvidence, request: Request) -> str:
     """The answer in one sentence, where pilots stand behind it."""
     choice = foresight.choice.kind
     model = request.base_model.name
     forecast = _forecast_of(foresight, choice)
-    name = metric_words(metric_of(request.task))
+    name = metric_words(pilots.metric)
     action = {
         "baseline": f"Leave the neural network alone: {baseline_words(request.task)}",
         "head": f"Keep {model} frozen and train a linear head on its features:",
@@ -95,14 +103,16 @@ def verdict_from_pilots(foresight: Foresight, request: Request) -> str:
         "scratch": "Train a small model from scratch on this data:",
     }[choice]
     reach = "reach" if choice == "baseline" else "forecast"
-    scored = f"{name} {_interval(forecast)}"
+    scored = f"{name} {_interval(forecast, pilots.metric)}"
     why = _why_in_short(foresight)
     short = _short_of(foresight.minimum)
     return f"{action} {reach} {scored}; {why}.{short}"
 
 
-def _interval(forecast: ScoreForecast) -> str:
-    return f"{forecast.mean:.3f} [{forecast.low:.3f}, {forecast.high:.3f}]"
+def _interval(forecast: ScoreForecast, metric: Metric) -> str:
+    value = from_unit_score(metric, forecast.mean)
+    low, high = sorted(from_unit_score(metric, one) for one in (forecast.low, forecast.high))
+    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _forecast_of(foresight: Foresight, kind: Kind) -> ScoreForecast:

@@ -112,28 +112,42 @@ class TextWork:
         """Class ids [rows], 0 and 1 for each label [rows, labels], or numbers [rows]."""
         import numpy as np
 
-        match self.task.target:
-            case "single":
-                place = {label: index for index, label in enumerate(self.labels)}
-                return np.asarray([place[label] for label in rows.targets], dtype=np.int64)
-            case "multi":
-                place = {label: index for index, label in enumerate(self.labels)}
-                table = np.zeros((len(rows), len(self.labels)), dtype=np.int64)
-                for row, found in enumerate(rows.targets):
-                    table[row, [place[label] for label in found]] = 1
-                return table
-            case "regression":
-                return np.asarray(rows.targets, dtype=np.float64)
+        return self._targets(rows, np.float64 if self.task.target == "regression" else np.int64)
+
+    def _targets(self, rows: Rows, kind: Any) -> npt.NDArray[Any]:
+        """As `targets`, of numbers of this kind, from a batch of rows at a time."""
+        import numpy as np
+
+        multi = self.task.target == "multi"
+        found = np.zeros((len(rows), len(self.labels)) if multi else len(rows), kind)
+        place = {label: index for index, label in enumerate(self.labels)}
+        start = 0
+        for batch in rows.batches():
+            stop = start + len(batch)
+            match self.task.target:
+                case "single":
+                    found[start:stop] = [place[label] for label in batch.targets]
+                case "multi":
+                    for row, labels in enumerate(batch.targets, start):
+                        found[row, [place[label] for label in labels]] = 1
+                case "regression":
+                    found[start:stop] = batch.targets
+            start = stop
+        return found
 
     def encode(self, processor: Any, rows: Rows) -> EncodedRows:
         """Token ids, cut at the task's length; labels as the loss wants them."""
-        targets = self.targets(rows)
-        if self.task.target == "multi":
-            targets = targets.astype(float)
+        import numpy as np
+
+        kinds = {
+            "single": np.int32,
+            "multi": np.float16,  # the loss wants 0.0 and 1.0, which two bytes hold
+            "regression": np.float64,
+        }
+        labels = self._targets(rows, kinds[self.task.target])
         if self.task.target == "regression":
-            targets = (targets - self.scale.mean) / self.scale.deviation
-        ids = ragged(token_ids(processor, rows, self.task.max_length))
-        return EncodedRows(ids, targets.tolist())
+            labels = (labels - self.scale.mean) / self.scale.deviation
+        return EncodedRows(ragged(token_ids(processor, rows, self.task.max_length)), labels)
 
     def collator(self, processor: Any, model: Any) -> Collate:
         """Pads each batch to its own longest row."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from zenml_ftvr.tasks.answers import Answers, TagAnswers
-from zenml_ftvr.tasks.encoded import EncodedRows, ragged
+from zenml_ftvr.tasks.encoded import EncodedRows, ragged_pairs
 from zenml_ftvr.tasks.predictions import TagPrediction
 from zenml_ftvr.tasks.text_classification import TOKENISER_BATCH, label_settings
 from zenml_ftvr.tasks.work import Collate, HeadKind, TargetScale
@@ -89,16 +89,15 @@ class TagWork:
     def encode(self, processor: Any, rows: Rows) -> EncodedRows:
         """Pieces, cut at the task's length, and a label for each."""
         place = {tag: index for index, tag in enumerate(self.labels)}
-        tagged = [[place[tag] for tag in tags] for tags in rows.targets]
-        labels: list[list[int]] = []
-
-        def ids() -> Iterator[list[int]]:
-            found = pieces(processor, rows, self.task.max_length)
-            for row, tags in zip(found, tagged, strict=True):
-                labels.append(align(row, tags))
-                yield row.input_ids
-
-        return EncodedRows(ragged(ids()), labels)
+        tagged = (
+            [place[tag] for tag in tags] for batch in rows.batches() for tags in batch.targets
+        )
+        found = pieces(processor, rows, self.task.max_length)
+        return EncodedRows(
+            *ragged_pairs(
+                (row.input_ids, align(row, tags)) for row, tags in zip(found, tagged, strict=True)
+            )
+        )
 
     def collator(self, processor: Any, model: Any) -> Collate:
         """Pads each batch to its own longest row, labels too."""

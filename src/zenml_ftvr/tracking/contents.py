@@ -17,6 +17,7 @@ __all__ = [
     "curves_table",
     "differences_table",
     "evidence_table",
+    "final_measures",
     "final_scores",
     "ranking_table",
     "report_content",
@@ -121,6 +122,30 @@ def final_scores(evaluation: Evaluation) -> dict[str, float]:
         for one in model.scores
         for end, value in (("", one.value), ("_low", one.low), ("_high", one.high))
     }
+
+
+def final_measures(evaluation: Evaluation) -> dict[str, float]:
+    """What was measured besides scores, by name; numbers alone, no text of the user's."""
+    found: dict[str, float | None] = {}
+    for model in evaluation.models:
+        name = f"final/{model.kind}"
+        if model.probabilities is not None:
+            found[f"{name}/ece"] = model.probabilities.as_trained.ece
+            found[f"{name}/temperature"] = model.probabilities.temperature
+        if model.forgetting is not None:
+            measure = model.forgetting.measure.replace(" ", "_")
+            found[f"{name}/{measure}_before"] = model.forgetting.before
+            found[f"{name}/{measure}_after"] = model.forgetting.after
+        for cost in model.serving:
+            form = f"{name}/{cost.form.replace(' ', '_')}"
+            found[f"{form}/disk_bytes"] = cost.disk_bytes
+            found[f"{form}/memory_bytes"] = cost.memory_bytes
+            found[f"{form}/usd_per_million"] = cost.usd_per_million
+            for one in cost.latencies:
+                found[f"{form}/p50_ms_at_{one.batch_size}"] = one.p50_ms
+                found[f"{form}/p99_ms_at_{one.batch_size}"] = one.p99_ms
+                found[f"{form}/rows_per_second_at_{one.batch_size}"] = one.rows_per_second
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def report_content(
