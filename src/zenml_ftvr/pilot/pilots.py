@@ -13,6 +13,7 @@ import gc
 import math
 import tempfile
 import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,7 +137,8 @@ def _run(
         raise
     except Diverged as error:
         status, value, detail = "diverged", None, str(error)
-    except (FtvrError, RuntimeError, MemoryError, OSError, SafetensorError) as error:
+    # scikit-learn says by ValueError that rows are too few for it.
+    except (FtvrError, RuntimeError, MemoryError, OSError, ValueError, SafetensorError) as error:
         status, value, detail = "failed", None, str(error) or type(error).__name__
     before = 0.0 if first is None else first.seconds
     earlier = 0.0 if model is None else _seconds_of_killed(model, first)
@@ -210,7 +212,9 @@ def _solved_head(
 
     features(bench.rows.pool, "train")
     trained_on = features(dataset.train, "pilot")
-    c = choose_strength(work, trained_on, dataset.train, request.seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of classes with fewer rows than folds
+        c = choose_strength(work, trained_on, dataset.train, request.seed)
     head = fit_head(work, trained_on, dataset.train, c, request.seed)
     select = bench.rows.select
     return work.answers(head.logits(features(select, "rows judged on")), select)

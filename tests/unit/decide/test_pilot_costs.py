@@ -58,13 +58,13 @@ def _classes(*counts: int) -> list[ClassCount]:
     return [ClassCount(label=str(n), train=n, validation=n, test=n) for n in counts]
 
 
-def test_the_smallest_pilot_has_two_rows_of_nearly_every_class() -> None:
+def test_the_smallest_pilot_has_three_rows_of_nearly_every_class() -> None:
     assert least_pilot_rows([], 1_000) == 32
     assert least_pilot_rows(_classes(500, 500), 1_000) == 32
     assert least_pilot_rows(_classes(900, 100), 1_000) == 32
-    assert least_pilot_rows(_classes(900, 60, 40), 1_000) == 34
+    assert least_pilot_rows(_classes(900, 60, 40), 1_000) == 50
     assert least_pilot_rows(_classes(960, 40), 1_000) == 32  # too rare to wait for
-    assert least_pilot_rows(_classes(*[10] * 100), 1_000) == 200
+    assert least_pilot_rows(_classes(*[10] * 100), 1_000) == 300
 
 
 def test_every_feasible_arm_is_priced_at_every_size(
