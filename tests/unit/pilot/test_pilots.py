@@ -190,7 +190,7 @@ def test_a_pilot_of_every_arm_learns(
 ) -> None:
     bench = bench_of(learns[kind])
     rate = getattr(learns[kind], "learning_rate", None)
-    (run,) = _run(_protocol(bench), bench, _request(kind, learning_rate=rate), AMPLE, silent)
+    (run,) = _run(_protocol(bench), bench, _request(kind, learning_rate=rate), AMPLE)
     assert (run.status, run.n_train, run.seed) == ("scored", 80, 0)
     assert run.score is not None
     assert run.score > 0.45  # of three classes
@@ -218,9 +218,11 @@ def test_features_are_computed_once_for_all_pilots_and_what_follows(
     bench_of: Callable[..., PilotBench], learns: dict[Kind, Approach]
 ) -> None:
     bench = bench_of(learns["head"])
-    _run(_protocol(bench), bench, _request("head", n_train=40), AMPLE, silent)
+    _run(_protocol(bench), bench, _request("head", n_train=40), AMPLE)
     segments = set((cache_folder() / "rows").rglob("*.f32"))
-    _run(_protocol(bench), bench, _request("head", draw=3), AMPLE, silent)
+    assert segments
+    other = bench_of(learns["head"])  # with nothing of the first but its folder
+    _run(_protocol(other), other, _request("head", draw=3), AMPLE)
     assert set((cache_folder() / "rows").rglob("*.f32")) == segments
 
 
@@ -231,7 +233,7 @@ def test_a_collapsed_pilot_is_recorded_beside_its_second_seed(
 ) -> None:
     monkeypatch.setattr(stepped, "_only_label", lambda plan, loop: None if plan.seed else "chess")
     bench = bench_of(learns["full"])
-    first, second = _run(_protocol(bench), bench, _request("full"), AMPLE, silent)
+    first, second = _run(_protocol(bench), bench, _request("full"), AMPLE)
     assert (first.status, first.seed, first.score) == ("collapsed", 0, None)
     assert (second.status, second.seed) == ("scored", RERUN_SEED)
     assert first.seconds > 0
@@ -241,7 +243,7 @@ def test_a_collapsed_pilot_is_recorded_beside_its_second_seed(
 
 def test_a_diverged_pilot_says_so(bench_of: Callable[..., PilotBench]) -> None:
     bench = bench_of(Full(epochs=4, batch_size=16, learning_rate=1e9))
-    (run,) = _run(_protocol(bench), bench, _request("full", learning_rate=1e9), AMPLE, silent)
+    (run,) = _run(_protocol(bench), bench, _request("full", learning_rate=1e9), AMPLE)
     assert (run.status, run.score) == ("diverged", None)
     assert run.detail is not None
     assert "became" in run.detail
@@ -254,7 +256,7 @@ def test_a_pilot_whose_time_is_up_does_not_count_and_its_seconds_do(
     slow = dataclasses.replace(
         bench, priced={"full": dataclasses.replace(bench.priced["full"], plan=None)}
     )
-    (run,) = _run(_protocol(slow), slow, _request("full"), 3.0, silent)
+    (run,) = _run(_protocol(slow), slow, _request("full"), 3.0)
     assert run.status == "failed"
     assert run.detail is not None
     assert "its time was up after " in run.detail
