@@ -215,8 +215,9 @@ def gather_pilots(
         approaches={one.kind: one for one in request.approaches},
         priced={one.approach.kind: one for one in priced},
         calibration=calibration,
+        progress=progress,
     )
-    evidence = run_pilots(protocol, bench, progress)
+    evidence = run_pilots(protocol, bench)
     return dataclasses.replace(evidence, skipped=(*evidence.skipped, *skipped))
 
 

@@ -29,7 +29,7 @@ def asking() -> None:
 
 def _answer(client: Client, yes: bool, asked: list[str]) -> None:
     """Answer the next question that is open, as somebody at another terminal would."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + 300
     while time.monotonic() < until:
         for condition in client.list_run_wait_conditions(status="pending", hydrate=True).items:
             asked.append(str(condition.question))
@@ -42,10 +42,11 @@ def _answer(client: Client, yes: bool, asked: list[str]) -> None:
 def test_training_waits_for_the_answer_and_goes_by_it(client: Client, yes: bool) -> None:
     DONE.clear()
     asked: list[str] = []
-    answering = threading.Thread(target=_answer, args=(client, yes, asked))
+    assert client.zen_store  # made before two threads ask for it
+    answering = threading.Thread(target=_answer, args=(client, yes, asked), daemon=True)
     answering.start()
     run = asking()
-    answering.join()
+    answering.join(timeout=10)
     assert asked == [question_of(hand_made.recommendation())]
     assert run is not None
     assert client.get_pipeline_run(run.id).status == "completed"

@@ -29,6 +29,7 @@ from zenml_ftvr.materializers import (
     DataProfileMaterializer,
     DatasetMaterializer,
     EvaluationMaterializer,
+    PilotEvidenceMaterializer,
     RecommendationMaterializer,
     TrainedModelMaterializer,
     work_folder,
@@ -44,6 +45,7 @@ from zenml_ftvr.values import (
     DataSource,
     Evaluation,
     ModelSource,
+    PilotEvidence,
     Recommendation,
     TextClassification,
     TrainedModel,
@@ -52,6 +54,7 @@ from zenml_ftvr.values import (
 VALUES: list[tuple[type[BaseMaterializer], Callable[[], Any]]] = [
     (DataProfileMaterializer, hand_made.data_profile),
     (CalibrationMaterializer, hand_made.calibration),
+    (PilotEvidenceMaterializer, hand_made.pilots),
     (RecommendationMaterializer, hand_made.recommendation),
     (EvaluationMaterializer, hand_made.evaluation),
 ]
@@ -144,6 +147,7 @@ def test_equal_values_hash_equal_and_others_do_not(
     changed = {
         DataProfile: {"n_rows": 1},
         Calibration: {"seconds": 1.0},
+        PilotEvidence: {"seconds": 1.0},
         Recommendation: {"verdict": "another"},
         Evaluation: {"n_test": 1},
     }[type(make())]
@@ -199,6 +203,11 @@ def test_a_value_is_readable_json_with_its_type(
             },
         ),
         (
+            PilotEvidenceMaterializer,
+            hand_made.pilots,
+            {"pilots": 3, "scored": 2, "seconds": 42.8},
+        ),
+        (
             EvaluationMaterializer,
             hand_made.evaluation,
             {
@@ -223,7 +232,16 @@ def test_what_is_worth_a_line_is_metadata(
 
 
 @pytest.mark.parametrize(
-    "value", [Dataset, TrainedModel, DataProfile, Calibration, Recommendation, Evaluation]
+    "value",
+    [
+        Dataset,
+        TrainedModel,
+        DataProfile,
+        Calibration,
+        PilotEvidence,
+        Recommendation,
+        Evaluation,
+    ],
 )
 def test_our_own_types_need_no_materializer_to_be_named(value: type[Any]) -> None:
     found = materializer_registry[value]
