@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import hand_made
+import hand_made_comparison
 import pytest
 from fake_bucket import FakeBucket, make_bucket
 from zenml.artifact_stores import BaseArtifactStore
@@ -24,6 +25,7 @@ from zenml_ftvr.errors import DataError
 from zenml_ftvr.hardware import detect
 from zenml_ftvr.materializers import (
     CalibrationMaterializer,
+    ComparisonMaterializer,
     DataProfileMaterializer,
     DatasetMaterializer,
     EvaluationMaterializer,
@@ -36,6 +38,7 @@ from zenml_ftvr.train import run_plan
 from zenml_ftvr.values import (
     Baseline,
     Calibration,
+    Comparison,
     CurvePoint,
     DataProfile,
     Evaluation,
@@ -50,6 +53,7 @@ VALUES: list[tuple[type[BaseMaterializer], Callable[[], Any]]] = [
     (CalibrationMaterializer, hand_made.calibration),
     (RecommendationMaterializer, hand_made.recommendation),
     (EvaluationMaterializer, hand_made.evaluation),
+    (ComparisonMaterializer, hand_made_comparison.comparison),
 ]
 
 
@@ -142,6 +146,7 @@ def test_equal_values_hash_equal_and_others_do_not(
         Calibration: {"seconds": 1.0},
         Recommendation: {"verdict": "another"},
         Evaluation: {"n_test": 1},
+        Comparison: {"n_test": 1},
     }[type(make())]
     other = dataclasses.replace(make(), **changed)
     assert materializer.compute_content_hash(other) != first
