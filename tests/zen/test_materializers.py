@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import hand_made
+import hand_made_comparison
 import pytest
 from fake_bucket import FakeBucket, make_bucket
 from zenml import pipeline
@@ -26,6 +27,7 @@ from zenml_ftvr.errors import DataError, ModelError
 from zenml_ftvr.hardware import detect
 from zenml_ftvr.materializers import (
     CalibrationMaterializer,
+    ComparisonMaterializer,
     DataProfileMaterializer,
     DatasetMaterializer,
     EvaluationMaterializer,
@@ -40,6 +42,7 @@ from zenml_ftvr.train import run_plan
 from zenml_ftvr.values import (
     Baseline,
     Calibration,
+    Comparison,
     CurvePoint,
     DataProfile,
     DataSource,
@@ -57,6 +60,7 @@ VALUES: list[tuple[type[BaseMaterializer], Callable[[], Any]]] = [
     (PilotEvidenceMaterializer, hand_made.pilots),
     (RecommendationMaterializer, hand_made.recommendation),
     (EvaluationMaterializer, hand_made.evaluation),
+    (ComparisonMaterializer, hand_made_comparison.comparison),
 ]
 
 
@@ -150,6 +154,7 @@ def test_equal_values_hash_equal_and_others_do_not(
         PilotEvidence: {"seconds": 1.0},
         Recommendation: {"verdict": "another"},
         Evaluation: {"n_test": 1},
+        Comparison: {"n_test": 1},
     }[type(make())]
     other = dataclasses.replace(make(), **changed)
     assert materializer.compute_content_hash(other) != first
