@@ -96,7 +96,8 @@ def forgetting_of(
     base = resolve(model.plan.model)
     texts, called = general_texts(settings, seed)
     head = _head_of(base)
-    if head is None:
+    tokenizer = load_tokenizer(base.folder, base.source.allow)
+    if head is None or (head[0] == "masked loss" and tokenizer.mask_token_id is None):
         return _by_neighbours(model, base, texts, called, seed)
     return _by_loss(model, base, head, texts, called, seed)
 
