@@ -81,6 +81,7 @@ def test_only_the_chosen_branch_runs(record: Record) -> None:
         "load_data",
         "profile_data",
         "calibrate",
+        "run_pilots",
         "recommend_approach",
         "train_baseline",
         "train_from_scratch",  # asked for beside the choice: one arm with a curve

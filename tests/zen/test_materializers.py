@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import hand_made
+import hand_made_comparison
 import pytest
 from fake_bucket import FakeBucket, make_bucket
 from zenml import pipeline
@@ -26,9 +27,11 @@ from zenml_ftvr.errors import DataError, ModelError
 from zenml_ftvr.hardware import detect
 from zenml_ftvr.materializers import (
     CalibrationMaterializer,
+    ComparisonMaterializer,
     DataProfileMaterializer,
     DatasetMaterializer,
     EvaluationMaterializer,
+    PilotEvidenceMaterializer,
     RecommendationMaterializer,
     TrainedModelMaterializer,
     work_folder,
@@ -39,11 +42,13 @@ from zenml_ftvr.train import run_plan
 from zenml_ftvr.values import (
     Baseline,
     Calibration,
+    Comparison,
     CurvePoint,
     DataProfile,
     DataSource,
     Evaluation,
     ModelSource,
+    PilotEvidence,
     Recommendation,
     TextClassification,
     TrainedModel,
@@ -52,8 +57,10 @@ from zenml_ftvr.values import (
 VALUES: list[tuple[type[BaseMaterializer], Callable[[], Any]]] = [
     (DataProfileMaterializer, hand_made.data_profile),
     (CalibrationMaterializer, hand_made.calibration),
+    (PilotEvidenceMaterializer, hand_made.pilots),
     (RecommendationMaterializer, hand_made.recommendation),
     (EvaluationMaterializer, hand_made.evaluation),
+    (ComparisonMaterializer, hand_made_comparison.comparison),
 ]
 
 
@@ -144,8 +151,10 @@ def test_equal_values_hash_equal_and_others_do_not(
     changed = {
         DataProfile: {"n_rows": 1},
         Calibration: {"seconds": 1.0},
+        PilotEvidence: {"seconds": 1.0},
         Recommendation: {"verdict": "another"},
         Evaluation: {"n_test": 1},
+        Comparison: {"n_test": 1},
     }[type(make())]
     other = dataclasses.replace(make(), **changed)
     assert materializer.compute_content_hash(other) != first
@@ -199,6 +208,11 @@ def test_a_value_is_readable_json_with_its_type(
             },
         ),
         (
+            PilotEvidenceMaterializer,
+            hand_made.pilots,
+            {"pilots": 3, "scored": 2, "seconds": 42.8},
+        ),
+        (
             EvaluationMaterializer,
             hand_made.evaluation,
             {
@@ -223,7 +237,16 @@ def test_what_is_worth_a_line_is_metadata(
 
 
 @pytest.mark.parametrize(
-    "value", [Dataset, TrainedModel, DataProfile, Calibration, Recommendation, Evaluation]
+    "value",
+    [
+        Dataset,
+        TrainedModel,
+        DataProfile,
+        Calibration,
+        PilotEvidence,
+        Recommendation,
+        Evaluation,
+    ],
 )
 def test_our_own_types_need_no_materializer_to_be_named(value: type[Any]) -> None:
     found = materializer_registry[value]
