@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from zenml_ftvr.errors import TrainingError
 from zenml_ftvr.models import (
     ResolvedModel,
     Trainable,
@@ -23,9 +22,9 @@ from zenml_ftvr.models import (
 )
 from zenml_ftvr.tasks import CausalWork, ClassAnswers, Work, score, work_for
 from zenml_ftvr.train.attempts import Attempt
-from zenml_ftvr.train.brake import Brake, Clock, Schedule
-from zenml_ftvr.train.checkpoints import drop_after, last_whole, step_of
-from zenml_ftvr.train.faults import Interrupted, StopSignal, stop_signal
+from zenml_ftvr.train.brake import Brake, Clock, Decisions, Schedule
+from zenml_ftvr.train.checkpoints import best_known_to, drop_after, last_whole, step_of
+from zenml_ftvr.train.faults import Diverged, Interrupted, StopSignal, stop_signal
 from zenml_ftvr.train.optimizers import optimizer_for
 from zenml_ftvr.train.order import RowOrder, Sampling
 from zenml_ftvr.train.progress import Progress
@@ -301,7 +300,7 @@ def observer(
             if "train/loss" in metrics:
                 seen.last_loss = metrics["train/loss"]
                 if not math.isfinite(seen.last_loss):
-                    raise TrainingError(
+                    raise Diverged(
                         f"the loss of '{plan.kind}' became {seen.last_loss} by step "
                         f"{state.global_step}. Lower its learning_rate (now "
                         f"{plan.learning_rate:g})."
@@ -360,6 +359,9 @@ def restorer(checkpoint: Path) -> Any:
         trainer: Any = None
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            best = best_known_to(checkpoint)
+            # By the path on this machine: it may have been written on another.
+            state.best_model_checkpoint = None if best is None else str(best)
             self.trainer.restore_loop(checkpoint)
 
     return Restorer()
@@ -376,6 +378,7 @@ def run_loop(
     attempt: Attempt | None = None,
     part_rows: int | None = None,
     group: Group | None = None,
+    decisions: Decisions | None = None,
     clock: Clock = time.monotonic,
 ) -> LoopResult:
     """Take the plan's steps; the model in `prepared` ends with its best validation weights.
@@ -384,7 +387,8 @@ def run_loop(
     plan's wall-clock limit counts. With an `attempt` it goes on from the last whole checkpoint in
     `work_folder`, and raises `Interrupted` once it has saved after SIGTERM; so does every worker of
     a `group`, which takes each step together. `part_rows` divides what one worker computes of a
-    batch into parts that are computed one after another.
+    batch into parts that are computed one after another. `decisions` are of the clock, where they
+    are not the attempt's.
     """
     brake = Brake(
         plan.wall_seconds,
@@ -392,6 +396,7 @@ def run_loop(
         eval_rows_per_step=len(prepared.validation) / plan.batch_size,
         eval_every_steps=plan.eval_every_steps,
         clock=clock,
+        decisions=decisions or (None if attempt is None else attempt.decisions(plan.seed)),
     )
     share = plan.batch_size if group is None else share_of(plan.batch_size, group.size)
     stepping = Stepping(brake=brake, part_rows=part_rows or share, group=group)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zenml_ftvr.models import ResolvedModel, Trainable, save_trainable
 from zenml_ftvr.train.attempts import Attempt
+from zenml_ftvr.train.brake import Decisions
 from zenml_ftvr.train.faults import is_out_of_memory
 from zenml_ftvr.train.frozen import states_folder, without_frozen_part
 from zenml_ftvr.train.loop import LoopResult, Prepared, prepare, read_by_a_tokenizer, run_loop
@@ -51,6 +52,8 @@ class Go:
     """Of the checkpoints."""
     part_rows: int
     """Rows that a worker computes at once."""
+    decisions: Decisions = field(default_factory=Decisions)
+    """What the clock decided before, and where more of it is noted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +126,7 @@ def train_once(
                 attempt=attempt,
                 part_rows=go.part_rows,
                 group=group,
+                decisions=go.decisions,
             )
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):

@@ -232,10 +232,6 @@ def trainer_class(plan: TrainingPlan, sampled: RowOrder, stepping: Stepping) -> 
             self._tr_loss = torch.tensor(own, device=self.args.device)
             self._total_loss_scalar = loop["total_loss"]
             self._globalstep_last_logged = loop["last_logged"]
-            # transformers forgets the best where it was written into another folder.
-            best = folder.with_name(f"checkpoint-{self.state.best_global_step}")
-            if best.is_dir():
-                self.state.best_model_checkpoint = str(best)
             seen.first_loss, seen.stopped_by = loop["first_loss"], loop["stopped_by"]
             seen.norms[:] = loop["norms"]
             seen.points[:] = [CurvePoint(**point) for point in loop["points"]]

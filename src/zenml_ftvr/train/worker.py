@@ -24,6 +24,7 @@ from typing import Any
 from zenml_ftvr.data import Dataset
 from zenml_ftvr.hardware import peak_memory
 from zenml_ftvr.models import ResolvedModel, resolve, this_device
+from zenml_ftvr.train.brake import Decisions
 from zenml_ftvr.train.faults import Interrupted
 from zenml_ftvr.train.frozen import without_frozen_part
 from zenml_ftvr.train.once import Go, Surroundings, get_ready, states_of, train_once
@@ -100,12 +101,17 @@ def _surroundings(job: Job, tell: Tell, is_first: bool) -> Surroundings:
     )
 
 
-def _go(job: Job) -> Go:
+def _go(job: Job, tell: Tell, is_first: bool) -> Go:
+    def note(step: int, cool_steps: int | None) -> None:
+        if is_first:
+            tell({"braked_at": step, "cool_steps": cool_steps})
+
     return Go(
         plan=job.plan,
         saved_as=job.saved_as,
         folder=Path(job.checkpoints),
         part_rows=job.part_rows,
+        decisions=Decisions(job.decided, note),
     )
 
 
@@ -114,7 +120,7 @@ def _base(job: Job) -> ResolvedModel | None:
 
 
 def _get_ready(job: Job, dataset: Dataset, tell: Tell) -> None:
-    around, go, base = _surroundings(job, tell, True), _go(job), _base(job)
+    around, go, base = _surroundings(job, tell, True), _go(job, tell, True), _base(job)
     prepared, _ = get_ready(go, dataset, base, around)
     states = states_of(base, prepared.trainable, around)
     with without_frozen_part(prepared, states, around.hardware.device, around.progress):
@@ -124,8 +130,9 @@ def _get_ready(job: Job, dataset: Dataset, tell: Tell) -> None:
 def work_on(job: Job, dataset: Dataset, group: Group, tell: Tell, folder: Path) -> None:
     """Train the job among `group`; what came of it is written to `folder`."""
     around = _surroundings(job, tell, group.is_first)
+    go = _go(job, tell, group.is_first)
     with peak_memory() as peak:
-        done = train_once(_go(job), dataset, _base(job), around, group=group)
+        done = train_once(go, dataset, _base(job), around, group=group)
     peaks = group.gather(peak.gib)
     if group.is_first:
         write_done(dataclasses.replace(done, peak_memory_gib=max(peaks)), folder)

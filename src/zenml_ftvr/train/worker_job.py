@@ -14,14 +14,14 @@ import dataclasses
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from zenml_ftvr import errors
 from zenml_ftvr.data import Dataset, read_dataset, write_dataset
 from zenml_ftvr.errors import FtvrError, TrainingError
-from zenml_ftvr.train.faults import Interrupted, is_out_of_memory
+from zenml_ftvr.train.faults import Diverged, Interrupted, is_out_of_memory
 from zenml_ftvr.train.loop import LoopResult
 from zenml_ftvr.train.once import Go, OutOfMemory, Stepped, Surroundings
 from zenml_ftvr.values import CurvePoint, Hardware, TrainingPlan
@@ -45,6 +45,9 @@ __all__ = [
 
 JOB, DATA, TOLD, DONE = "job.json", "data", "told.jsonl", "done.json"
 
+IN_TRAINING: dict[str, type[FtvrError]] = {one.__name__: one for one in (Diverged, Interrupted)}
+"""Errors of ours that are not among those of all layers."""
+
 Tell = Callable[[dict[str, Any]], None]
 """Says something to whoever started the workers."""
 
@@ -62,6 +65,8 @@ class Job:
     model: str
     """Folder that the first worker writes the model to."""
     sharding: Sharding = "none"
+    decided: dict[int, int | None] = field(default_factory=dict)
+    """What the clock decided before, by step (train/brake.py)."""
     gone_seconds: float = 0.0
     """Of the plan's wall-clock limit, when the job was written."""
     written_at: float = 0.0
@@ -93,6 +98,7 @@ def write_job(go: Go, dataset: Dataset, around: Surroundings, folder: Path) -> N
         checkpoints=str(go.folder),
         model=str(around.work / "model"),
         sharding=around.team.sharding,
+        decided=go.decisions.by_step,
         gone_seconds=time.monotonic() - around.started,
         written_at=time.time(),
     )
@@ -123,9 +129,11 @@ def teller(folder: Path) -> Tell:
     return tell
 
 
-def hear(message: dict[str, Any], around: Surroundings) -> None:
+def hear(message: dict[str, Any], go: Go, around: Surroundings) -> None:
     """Pass on what the first worker said."""
     match message:
+        case {"braked_at": step, "cool_steps": cool_steps}:
+            go.decisions.note(step, cool_steps)
         case {"metrics": metrics, "step": step}:
             around.log(metrics, step)
         case {"what": what, "done": done, "total": total, "note": note}:
@@ -188,8 +196,8 @@ class Failure:
     def as_error(self) -> Exception:
         """The exception, as if it had been raised here."""
         match self.kind:
-            case "ours" if self.name == Interrupted.__name__:
-                return Interrupted(self.text)
+            case "ours" if self.name in IN_TRAINING:
+                return IN_TRAINING[self.name](self.text)
             case "ours":
                 kind: type[FtvrError] = getattr(errors, self.name, TrainingError)
                 return kind(self.text)

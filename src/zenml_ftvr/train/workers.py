@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zenml_ftvr.errors import TrainingError
+from zenml_ftvr.supervise.kernel import kernel_kills
 from zenml_ftvr.train.faults import stop_signal
-from zenml_ftvr.train.once import Go, Stepped, Surroundings
+from zenml_ftvr.train.once import Go, OutOfMemory, Stepped, Surroundings
 from zenml_ftvr.train.team import comes_first
 from zenml_ftvr.train.worker import GET_READY, LEASH
 from zenml_ftvr.train.worker_job import Heard, done_in, failures_in, hear, write_job
@@ -31,6 +32,10 @@ LOOK_EVERY_SECONDS = 0.1  # at what the workers say, and at whether they still r
 OUTPUT = "output.log"
 LAST_LINES = 5  # of the workers' output, in an error that has nothing better to say
 LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
+
+
+class WorkerKilled(TrainingError):  # noqa: N818  (what happened)
+    """A worker was ended by SIGKILL."""
 
 
 def train_with_workers(go: Go, dataset: Dataset, around: Surroundings) -> Stepped:
@@ -51,30 +56,34 @@ def _train_here(go: Go, dataset: Dataset, around: Surroundings) -> Stepped:
     (folder / ENDED).unlink(missing_ok=True)
     heard = Heard(folder)
     if comes_first(go.plan):
-        _run(("zenml_ftvr.train.worker", str(folder), GET_READY), heard, around)
+        _run(go, ("zenml_ftvr.train.worker", str(folder), GET_READY), heard, around)
     workers = str(around.team.workers)
-    _run(("zenml_ftvr.train.workers_agent", str(folder), workers), heard, around)
+    _run(go, ("zenml_ftvr.train.workers_agent", str(folder), workers), heard, around)
     done = done_in(folder)
     if done is None:
         raise why_they_ended(folder, around.team.workers, 0)
     return done
 
 
-def _run(module: tuple[str, ...], heard: Heard, around: Surroundings) -> None:
+def _run(go: Go, module: tuple[str, ...], heard: Heard, around: Surroundings) -> None:
     """Run one of our modules to its end, passing on what its workers say, and SIGTERM to it."""
+    kills_before = kernel_kills()
     with stop_signal() as told, _process(module, heard.folder, around) as process:
         passed_on = False
         while process.poll() is None:
             for message in heard.new():
-                hear(message, around)
+                hear(message, go, around)
             if told.came and not passed_on:
                 process.send_signal(signal.SIGTERM)
                 passed_on = True
             time.sleep(LOOK_EVERY_SECONDS)
     for message in heard.new():
-        hear(message, around)
+        hear(message, go, around)
     if process.returncode != 0:
-        raise why_they_ended(heard.folder, around.team.workers, process.returncode)
+        error = why_they_ended(heard.folder, around.team.workers, process.returncode)
+        if isinstance(error, WorkerKilled) and kernel_kills() > kills_before:
+            raise OutOfMemory(f"the kernel ended a worker: {error}")
+        raise error
 
 
 @contextmanager
@@ -138,8 +147,10 @@ def why_they_ended(folder: Path, workers: int, exit_code: int) -> Exception:
 
 def _lost(rank: int, workers: int, number: int) -> Exception:
     name = signal.Signals(number).name
-    hint = "; the kernel does that where memory runs out" if number == signal.SIGKILL else ""
-    return TrainingError(
+    kind, hint = TrainingError, ""
+    if number == signal.SIGKILL:
+        kind, hint = WorkerKilled, "; the kernel does that where memory runs out"
+    return kind(
         f"worker {rank + 1} of {workers} was ended by {name}{hint}. Run the same plan again to go "
         f"on from the last checkpoint, with fewer workers or a smaller batch_size if it was memory."
     )

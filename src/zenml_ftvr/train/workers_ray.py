@@ -121,7 +121,7 @@ def train_on_ray(go: Go, dataset: Dataset, around: Surroundings) -> Stepped:
     write_job(go, dataset, around, folder)
     storage.remove(f"{name}-job")
     storage.send(folder, f"{name}-job/job")
-    with stop_signal() as told, _cluster(team), _listening(around) as ear:
+    with stop_signal() as told, _cluster(team), _listening(go, around) as ear:
         fit = _Fit(name, team, ear)
         fit.start()
         while fit.is_alive():
@@ -175,7 +175,7 @@ class _Heard:
 
 
 @contextmanager
-def _listening(around: Surroundings) -> Iterator[Any]:
+def _listening(go: Go, around: Surroundings) -> Iterator[Any]:
     """Pass on what is said to the actor that the body gets, until it ends."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -189,7 +189,7 @@ def _listening(around: Surroundings) -> Iterator[Any]:
             while True:
                 last = ended.wait(LISTEN_EVERY_SECONDS)
                 for message in ray.get(ear.new.remote()):
-                    hear(message, around)
+                    hear(message, go, around)
                 if last:
                     return
         except BaseException as error:

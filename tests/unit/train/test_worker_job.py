@@ -12,7 +12,8 @@ import pytest
 
 from zenml_ftvr.data import Dataset
 from zenml_ftvr.errors import BudgetError, FtvrError, TrainingError
-from zenml_ftvr.train.faults import Interrupted
+from zenml_ftvr.train.brake import Decisions
+from zenml_ftvr.train.faults import Diverged, Interrupted
 from zenml_ftvr.train.loop import LoopResult
 from zenml_ftvr.train.once import Go, OutOfMemory, Stepped, Surroundings
 from zenml_ftvr.train.team import Team
@@ -56,11 +57,14 @@ def test_a_job_is_read_as_it_was_written(
 ) -> None:
     plan = plan_of(Full(batch_size=8), wall_seconds=500.0)
     other = dataclasses.replace(plan, seed=9)
-    go = Go(plan=other, saved_as=plan, folder=tmp_path / "kept", part_rows=4)
+    before = Decisions({12: 3, 15: None})
+    kept = tmp_path / "kept"
+    go = Go(plan=other, saved_as=plan, folder=kept, part_rows=4, decisions=before)
     write_job(go, dataset, surroundings(tmp_path, hardware, []), tmp_path / "job")
     job, data = read_job(tmp_path / "job")
     assert (job.plan, job.saved_as) == (other, plan)
     assert job.plan.fingerprint == other.fingerprint
+    assert job.decided == before.by_step
     assert data.fingerprint == dataset.fingerprint
     assert data.train.texts == dataset.train.texts
     assert (job.part_rows, job.sharding, job.checkpoints) == (4, "full", str(tmp_path / "kept"))
@@ -73,19 +77,25 @@ def test_a_folder_without_a_job_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_the_first_worker_says_is_passed_on_in_whole_lines(
-    hardware: Hardware, tmp_path: Path
+    plan_of: Callable[..., TrainingPlan], hardware: Hardware, tmp_path: Path
 ) -> None:
     said: list[object] = []
     around, heard = surroundings(tmp_path, hardware, said), Heard(tmp_path)
+    noted: list[object] = []
+    decisions = Decisions(note=lambda step, cool_steps: noted.append((step, cool_steps)))
+    plan = plan_of(Full(batch_size=8))
+    go = Go(plan=plan, saved_as=plan, folder=tmp_path, part_rows=4, decisions=decisions)
     assert list(heard.new()) == []
     tell = teller(tmp_path)
     tell({"metrics": {"train/loss": 1.5}, "step": 3})
+    tell({"braked_at": 3, "cool_steps": None})
     tell({"what": "training full", "done": 3, "total": 9, "note": "loss 1.5"})
     with (tmp_path / "told.jsonl").open("a") as stream:
         stream.write('{"metrics": {}, ')
     for message in heard.new():
-        hear(message, around)
+        hear(message, go, around)
     assert said == [({"train/loss": 1.5}, 3), ("training full", 3, 9, "loss 1.5")]
+    assert noted == [(3, None)]
     with (tmp_path / "told.jsonl").open("a") as stream:
         stream.write('"step": 4}\n')
     assert [message["step"] for message in heard.new()] == [4]
@@ -101,7 +111,8 @@ def test_what_was_trained_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [BudgetError("too little"), TrainingError("lost"), Interrupted("told to stop")]
+    "error",
+    [BudgetError("too little"), TrainingError("lost"), Interrupted("stopped"), Diverged("nan")],
 )
 def test_an_error_of_ours_comes_back_as_it_was(error: FtvrError, tmp_path: Path) -> None:
     write_failure(why_it_failed(error), 1, tmp_path)
