@@ -26,7 +26,7 @@ from zenml_ftvr.train.workers_agent import ENDED, SAVE_SECONDS
 if TYPE_CHECKING:
     from zenml_ftvr.data import Dataset
 
-__all__ = ["train_with_workers", "why_they_ended"]
+__all__ = ["WorkerKilled", "run_to_its_end", "train_with_workers", "why_they_ended"]
 
 LOOK_EVERY_SECONDS = 0.1  # at what the workers say, and at whether they still run
 OUTPUT = "output.log"
@@ -56,16 +56,16 @@ def _train_here(go: Go, dataset: Dataset, around: Surroundings) -> Stepped:
     (folder / ENDED).unlink(missing_ok=True)
     heard = Heard(folder)
     if comes_first(go.plan):
-        _run(go, ("zenml_ftvr.train.worker", str(folder), GET_READY), heard, around)
+        run_to_its_end(go, ("zenml_ftvr.train.worker", str(folder), GET_READY), heard, around)
     workers = str(around.team.workers)
-    _run(go, ("zenml_ftvr.train.workers_agent", str(folder), workers), heard, around)
+    run_to_its_end(go, ("zenml_ftvr.train.workers_agent", str(folder), workers), heard, around)
     done = done_in(folder)
     if done is None:
         raise why_they_ended(folder, around.team.workers, 0)
     return done
 
 
-def _run(go: Go, module: tuple[str, ...], heard: Heard, around: Surroundings) -> None:
+def run_to_its_end(go: Go, module: tuple[str, ...], heard: Heard, around: Surroundings) -> None:
     """Run one of our modules to its end, passing on what its workers say, and SIGTERM to it."""
     kills_before = kernel_kills()
     with stop_signal() as told, _process(module, heard.folder, around) as process:
@@ -147,7 +147,8 @@ def why_they_ended(folder: Path, workers: int, exit_code: int) -> Exception:
 
 def _lost(rank: int, workers: int, number: int) -> Exception:
     name = signal.Signals(number).name
-    kind, hint = TrainingError, ""
+    kind: type[TrainingError] = TrainingError
+    hint = ""
     if number == signal.SIGKILL:
         kind, hint = WorkerKilled, "; the kernel does that where memory runs out"
     return kind(

@@ -29,7 +29,7 @@ from zenml_ftvr.train.worker_job import (
     write_failure,
     write_job,
 )
-from zenml_ftvr.train.workers import why_they_ended
+from zenml_ftvr.train.workers import WorkerKilled, run_to_its_end, why_they_ended
 from zenml_ftvr.train.workers_agent import ENDED
 from zenml_ftvr.train.workers_ray import Storage
 from zenml_ftvr.values import CurvePoint, Full, Hardware, TrainingPlan
@@ -159,6 +159,27 @@ def test_without_a_reason_the_last_lines_are_told(tmp_path: Path) -> None:
     error = why_they_ended(tmp_path, 2, 3)
     assert "did not end their work: exit code 3" in str(error)
     assert "no module named x" in str(error)
+
+
+@pytest.mark.parametrize(("counted", "wanted"), [((3, 4), OutOfMemory), ((3, 3), WorkerKilled)])
+def test_a_worker_that_the_kernel_killed_had_too_little_memory(
+    counted: tuple[int, int],
+    wanted: type[Exception],
+    plan_of: Callable[..., TrainingPlan],
+    hardware: Hardware,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The process is real, and says what torchrun's library says of a worker that got SIGKILL."""
+    code = f"open({str(tmp_path / ENDED)!r}, 'w').write('{{\"1\": -9}}'); raise SystemExit(1)"
+    (tmp_path / "an_agent.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    counts = iter(counted)
+    monkeypatch.setattr("zenml_ftvr.train.workers.kernel_kills", lambda: next(counts))
+    plan = plan_of(Full(batch_size=8))
+    go = Go(plan=plan, saved_as=plan, folder=tmp_path, part_rows=4)
+    with pytest.raises(wanted, match="worker 2 of 2 was ended by SIGKILL"):
+        run_to_its_end(go, ("an_agent",), Heard(tmp_path), surroundings(tmp_path, hardware, []))
 
 
 @pytest.fixture(params=["folder", "s3"])
