@@ -29,8 +29,8 @@ from zenml_ftvr.data import Dataset, write_dataset
 from zenml_ftvr.errors import ConfigurationError, TrainingError
 from zenml_ftvr.hardware import detect
 from zenml_ftvr.models import load
-from zenml_ftvr.train import run_plan
-from zenml_ftvr.train.team import ALONE, granted_team
+from zenml_ftvr.train import granted_team, run_plan
+from zenml_ftvr.train.team import ALONE
 from zenml_ftvr.values import (
     Approach,
     Baseline,
@@ -76,6 +76,7 @@ def test_two_workers_have_the_curve_of_one(base: Path, dataset: Dataset, tmp_pat
             detect(),
             progress=progress,
             log=lambda metrics, step: logged.append(step),
+            team=granted_team(plan, detect()),
         )
     assert curves_differ_by(one, two) < SAME
     same_answers(one, two, dataset)
