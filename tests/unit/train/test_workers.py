@@ -96,7 +96,7 @@ def test_every_approach_that_takes_steps_divides_them(
     one = trained(plan, dataset, tmp_path / "one")
     three = trained(plan, dataset, tmp_path / "three", workers=3)  # 16 rows: 5, 5 and 6
     assert curves_differ_by(one, three) < SAME
-    assert three.notes == ()
+    assert three.notes == ("3 workers shared its steps.",)
 
 
 def test_divided_weights_have_the_curve_of_one_and_load_as_usual(
@@ -247,7 +247,7 @@ def test_a_team_is_no_larger_than_a_batch(base: Path, dataset: Dataset, hardware
     with granted(workers=3, threads=4):
         team = granted_team(plan, hardware)
     assert (team.workers, team.threads) == (2, 2)
-    assert team.notes == ("A batch has 2 rows: 2 of 3 workers train.",)
+    assert team.notes == ("Of 3 workers, 2 shared its steps: as many as a batch has rows.",)
 
 
 @pytest.mark.parametrize(
