@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 from appending import RESULTS
-from decision_figures import BUDGETS, PRODUCT_RULE, RULE_NAMES, summary
+from decision_figures import BUDGETS, PRODUCT_RULE, RULE_NAMES, SCREENED, summary
 from decision_scores import acceptable, regret
 from forecasts import forecast_numbers
 from pydantic import TypeAdapter
@@ -154,6 +154,17 @@ def decide(question: Question, budget: float, rule: Rule) -> Decided:
         piloted=tuple(arm.kind for arm in arms),
         by_pilots=by_pilots,
     )
+
+
+def screened_choice(question: Question, budget: float) -> Kind:
+    """A policy without pilots: the first that is feasible of those that are fine-tuned, unless word
+    counts beat the head on frozen features in cross-validation; then those."""
+    screening = question.problem.screens[question.n_train, question.seed]
+    left = question.feasible(budget - screening["cpu_seconds"])
+    order: tuple[Kind, ...] = ("full", "lora", "partial", "head", "baseline")
+    if prior_order(question).situation == "does not transfer":
+        order = ("baseline",)
+    return next(kind for kind in order if kind in left)
 
 
 def calibration_seconds(final: Trained) -> float:
@@ -298,6 +309,9 @@ def outcomes(asked: Sequence[Question]) -> tuple[list[dict[str, Any]], list[str]
                 taken = kind if kind in feasible else cheapest
                 row = {**common, "policy": f"always {kind}", "chosen": taken}
                 rows.append({**row, **judged(feasible, taken)})
+        taken = screened_choice(question, budget)
+        row = {**common, "policy": SCREENED, "chosen": taken}
+        rows.append({**row, **judged(feasible, taken)})
         each = [judged(feasible, kind) for kind in feasible]
         rows.append(
             {
