@@ -210,6 +210,15 @@ def test_a_forecast_stands_beside_what_came_of_it(
     assert sections.outcomes(*hand_made_tasks.report_of("tags")[::2]) == ()
 
 
+def test_a_record_says_which_forecasts_held() -> None:
+    table = rows(html_of(sections.record(findings.record())))
+    assert [(row[0], row[4], row[6]) for row in table] == [
+        ("Last layers", "yes", "16.2 min"),
+        ("Baseline", "no", "–"),
+        ("Full fine-tuning", "yes", "16.2 min"),
+    ]
+
+
 def test_reliability_is_drawn_of_the_chosen_and_told_of_all(evaluation: Evaluation) -> None:
     html = html_of(sections.reliability(evaluation))
     table = rows(html)

@@ -32,6 +32,7 @@ SCRIPT = "<script>alert(1)</script>"
         "evaluation",
         "whole evaluation",
         "comparison",
+        "record",
         "model",
         "dataset",
     ]
@@ -58,6 +59,8 @@ def any_page(request: pytest.FixtureRequest, html: str) -> str:
             return report.evaluation_page(hand_made_findings.evaluation())
         case "comparison":
             return report.comparison_page(hand_made_findings.comparison())
+        case "record":
+            return report.record_page(hand_made_findings.record())
         case "profile":
             return report.profile_page(hand_made.data_profile())
         case "calibration":
