@@ -139,6 +139,11 @@ class TrainingFacts:
     """Of the base model; None where there is none, or it was not asked for."""
     target_bits: float | None = None
     """The most that the targets of the training split can teach; None: log2(classes) a row."""
+    mean_tokens: float | None = None
+    """Of a training row as the base model's tokenizer cuts it, after truncation; None where it was
+    not counted, and for tasks whose rows share blocks."""
+    longest_tokens: int | None = None
+    """Of the longest such row."""
 
 
 LOGIT_BYTES = 12

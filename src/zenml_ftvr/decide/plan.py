@@ -30,6 +30,7 @@ from zenml_ftvr.values import (
     ModelSource,
     Partial,
     Scratch,
+    Seq2Seq,
     Task,
     TokenClassification,
     TrainingPlan,
@@ -92,6 +93,7 @@ def training_facts(
     """What default hyperparameters follow from, read off the profile."""
     words = max(profile.words.mean, profile.characters.mean / CHARACTERS_PER_WORD)
     packing = _packing(profile, task)
+    mean_tokens, longest_tokens = _row_tokens(profile, task)
     return TrainingFacts(
         n_train=math.ceil(profile.n_train * packing),
         n_validation=math.ceil(profile.n_validation * packing),
@@ -102,7 +104,18 @@ def training_facts(
         architecture=architecture,
         form=scratch.form_of(task),
         alphabet=profile.alphabet,
+        mean_tokens=mean_tokens,
+        longest_tokens=longest_tokens,
     )
+
+
+def _row_tokens(profile: DataProfile, task: Task) -> tuple[float | None, int | None]:
+    """Tokens of the mean and of the longest training row, after truncation."""
+    seen = profile.tokens
+    if seen is None or isinstance(task, CausalLM | Seq2Seq):
+        return None, None
+    longest = min(seen.max_length, math.ceil(seen.tokens.maximum))
+    return seen.tokens.mean * (1 - seen.truncated_share), longest
 
 
 def _words_read(words: float, task: Task) -> float:
