@@ -5,16 +5,25 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib.metadata
+import math
 import os
 import platform
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from zenml_ftvr.values import Hardware
 from zenml_ftvr.values.execution import Execution
 
-__all__ = ["PeakMemory", "detect", "installed_versions", "peak_memory", "process_memory_gib"]
+__all__ = [
+    "PeakMemory",
+    "detect",
+    "installed_versions",
+    "matrix_flops_per_second",
+    "peak_memory",
+    "process_memory_gib",
+]
 
 GIB = 2**30
 SAMPLE_SECONDS = 0.01  # activations live for a whole backward pass, which takes longer
@@ -112,6 +121,24 @@ def installed_versions() -> dict[str, str]:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
     return versions
+
+
+MATRIX_SIDE = 768  # a product of this size is far from memory's limits, and takes milliseconds
+MATRIX_PRODUCTS = 12
+
+
+def matrix_flops_per_second(clock: Callable[[], float] = time.perf_counter) -> float:
+    """Operations a second of this processor in products of 32-bit matrices, by numpy: the best of
+    a dozen, as what else runs here only ever slows one down."""
+    import numpy as np
+
+    ones = np.ones((MATRIX_SIDE, MATRIX_SIDE), dtype=np.float32)
+    best = math.inf
+    for _ in range(MATRIX_PRODUCTS):
+        started = clock()
+        ones @ ones
+        best = min(best, clock() - started)
+    return 2.0 * MATRIX_SIDE**3 / max(best, 1e-9)
 
 
 def process_memory_gib() -> float:

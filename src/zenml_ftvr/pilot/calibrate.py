@@ -144,7 +144,9 @@ def _calibrate_arm(
         raise _NotCalibrated(why)
     architecture, longest = None if base is None else base.architecture, _longest(plan, dataset)
     approach = settled(plan.approach, architecture, longest, hardware)
-    needed = memory_bytes(approach, architecture, longest, form=scratch.form_of(plan.task)) / GIB
+    form = scratch.form_of(plan.task)
+    device = hardware.device
+    needed = memory_bytes(approach, architecture, longest, device=device, form=form) / GIB
     if needed > hardware.training_memory_gib:
         raise _NotCalibrated(
             f"it needs about {needed:.1f} GiB by arithmetic; the machine has "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import statistics
 import time
 from collections.abc import Callable
@@ -27,7 +28,7 @@ WARM_UP_ROWS = 2  # the first calls allocate
 
 
 def answers_in_one_pass(task: Task) -> bool:
-    """Whether an answer is one forward pass; text that is written takes as many as it has tokens."""
+    """Whether an answer is one forward pass; text that is written takes one for each token."""
     return not isinstance(task, CausalLM | Seq2Seq)
 
 
@@ -58,7 +59,8 @@ def _median(calls: list[Callable[[], Any]]) -> float:
 
 def median_seconds(rows: Rows, answer: Callable[[Rows], Any]) -> float:
     """Of `answer` on single rows of a split, evenly over it."""
-    return _median([lambda one=rows.take([index]): answer(one) for index in _some(len(rows))])  # type: ignore[misc]
+    single = [rows.take([index]) for index in _some(len(rows))]
+    return _median([functools.partial(answer, one) for one in single])
 
 
 def median_forward_seconds(prepared: Prepared) -> float:
@@ -75,8 +77,7 @@ def median_forward_seconds(prepared: Prepared) -> float:
             return model(**{name: value.to(model.device) for name, value in batch.items()})
 
     try:
-        return _median(
-            [lambda index=index: call(index) for index in _some(len(prepared.validation))]  # type: ignore[misc]
-        )
+        places = _some(len(prepared.validation))
+        return _median([functools.partial(call, index) for index in places])
     finally:
         model.train(was_training)

@@ -44,8 +44,10 @@ class MemorySettings:
     optimiser: Literal["adamw", "adamw_8bit"] = "adamw"
     checkpointing: Literal["none", "full"] = "none"
     """`full`: of each layer only its input is kept, and the layer is computed again."""
-    attention: Literal["eager", "fused"] = "fused"
-    """`fused`: scaled-dot-product and flash kernels, which never hold all scores."""
+    attention: Literal["auto", "eager", "fused"] = "auto"
+    """`fused`: scaled-dot-product and flash kernels, which never hold all scores. `auto`: what
+    torch does on the device."""
+    device: Literal["cpu", "cuda", "mps"] = "cuda"
     frozen: Literal["fp32", "bf16", "nf4"] = "fp32"
     """What weights that are not trained are held in."""
     n_outputs: int = 2
@@ -62,7 +64,7 @@ class MemorySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingMemory:
-    """Bytes that a training holds at its peak, by what they hold."""
+    """Bytes that a training holds, by what they hold; not all of them at once."""
 
     weights: int
     gradients: int
@@ -70,7 +72,19 @@ class TrainingMemory:
     activations: int
     outputs: int
     """Predictions and their gradients, 32-bit."""
+    working: int = 0
+    """Of the layer that is computed now."""
+    copies: int = 0
+    """Of the weights, while they are read or written; 0 where that is another memory."""
 
     @property
     def total(self) -> int:
         return self.weights + self.gradients + self.optimiser + self.activations + self.outputs
+
+    @property
+    def peak(self) -> int:
+        """The most at once: as the backward pass sets out, at the update, or while weights are
+        written. Gradients come as activations go, so that they are never all there together."""
+        held = self.weights + self.optimiser
+        backward = held + self.activations + self.outputs + self.working
+        return max(backward, held + self.gradients, held + self.copies)
