@@ -27,12 +27,17 @@ import sys
 import tempfile
 import time
 import types
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import TypeAdapter
 
+from zenml_ftvr.approaches import TrainingFacts
+from zenml_ftvr.decide import PlanBasis
+from zenml_ftvr.decide.cost import price_arm
+from zenml_ftvr.decide.estimate import PROCESSOR_UTILISATION, Rate, arithmetic_calibration
+from zenml_ftvr.decide.shapes import ModelShape
 from zenml_ftvr.values import (
     Approach,
     Calibration,
@@ -44,6 +49,7 @@ from zenml_ftvr.values import (
     Lora,
     Partial,
     Scratch,
+    TextClassification,
 )
 
 RESULTS = Path(__file__).parent / "results"
@@ -160,13 +166,13 @@ class Setting:
 
 
 def imports_and_first_calls(folder: Path, kind: Kind) -> None:
-    """Train a tiny model the same way, so that what follows pays for no import and no first call."""
+    """Train a tiny model the same way, so that nothing measured pays for a first call."""
     from zenml_ftvr.decide import make_plan
     from zenml_ftvr.hardware import detect
     from zenml_ftvr.pilot import calibrate
     from zenml_ftvr.train import run_plan
 
-    MODELS["tiny"] = (1, 32, 2)
+    MODELS["tiny"] = (2, 32, 2)
     model = NO_MODEL if kind == "scratch" else "tiny"
     setting = Setting(model, 16, folder, n_rows=120)
     small: dict[Kind, Approach] = {
@@ -230,7 +236,7 @@ def matrix_flops_per_second() -> float:
 
 
 def measurements() -> list[tuple[str, Kind, str, int]]:
-    """What has to be measured for the cases: of each calibration and run what, arm, model, length."""
+    """What has to be measured for the cases: what, arm, model and length of each."""
     wanted: dict[tuple[str, Kind, str, int], None] = {}
     for case in CASES:
         wanted["calibration", case.kind, case.model, case.calibrated_at] = None
@@ -294,8 +300,101 @@ def measure(what: str, kind: Kind, model: str, length: int) -> None:
     print(json.dumps(line))
 
 
+def plan_basis_of(case: Case, calibration: Calibration, ran: dict[str, Any]) -> PlanBasis:
+    """What the case's plan is made from: the rows that were trained on."""
+    return PlanBasis(
+        task=TextClassification(max_length=case.length),
+        source=calibration.model,
+        model_fingerprint="",
+        data_fingerprint=calibration.data_fingerprint,
+        labels=("False", "True"),
+        facts=TypeAdapter(TrainingFacts).validate_python(ran["facts"]),
+        seed=0,
+    )
+
+
+def predicted(case: Case, calibration: Calibration, ran: dict[str, Any]) -> tuple[float, float]:
+    """Seconds and GiB of the case's training, priced from a calibration."""
+    basis = plan_basis_of(case, calibration, ran)
+    arm = price_arm(APPROACHES[case.kind], basis, calibration, 1e9, 0.0)
+    if arm.plan is None or arm.cost is None or arm.plan.predicted_hours is None:
+        raise SystemExit(f"{case} was not planned: {arm.problems}")
+    peak = arm.cost.peak_memory_gib - calibration.process_memory_gib
+    return arm.plan.predicted_hours * 3600, peak
+
+
+def by_arithmetic(
+    case: Case, calibration: Calibration, flops_per_second: float, ran: dict[str, Any]
+) -> tuple[float, float]:
+    """The same where nothing was calibrated: operations at a share of numpy's rate."""
+    basis = plan_basis_of(case, calibration, ran)
+    base = basis.facts.architecture
+    shape = None if base is None else ModelShape(model_type="bert", architecture=base)
+    rate = Rate(flops_per_second=PROCESSOR_UTILISATION * flops_per_second, why="")
+    arithmetic = arithmetic_calibration(
+        [APPROACHES[case.kind]], basis, shape, calibration.hardware, rate
+    )
+    return predicted(case, arithmetic, ran)
+
+
+def errors(values: Sequence[tuple[float, float]]) -> list[float]:
+    """Of predicted and measured values, the difference as a share of what was measured."""
+    return [abs(one - other) / other for one, other in values]
+
+
 def score() -> None:
-    """Predict every case from its stored calibration, and compare."""
+    """Predict every case whose measurements are there, and write how far off that was."""
+    lines = stored()
+    rows = []
+    for case in CASES:
+        calibrated = lines.get(("calibration", case.kind, case.model, case.calibrated_at))
+        ran = lines.get(("run", case.kind, case.model, case.length))
+        if calibrated is None or ran is None:
+            continue
+        calibration = TypeAdapter(Calibration).validate_python(calibrated["calibration"])
+        seconds, peak = predicted(case, calibration, ran)
+        plain_seconds, plain_peak = by_arithmetic(
+            case, calibration, calibrated["flops_per_second"], ran
+        )
+        rows.append(
+            {
+                **dataclasses.asdict(case),
+                "seconds": ran["seconds"],
+                "predicted_seconds": seconds,
+                "arithmetic_seconds": plain_seconds,
+                "memory_gib": ran["peak_memory_gib"],
+                "predicted_memory_gib": peak,
+                "arithmetic_memory_gib": plain_peak,
+            }
+        )
+    sums: dict[str, Any] = {"plans": len(rows)}
+    for name, prefix, suffix in (
+        ("hours", "predicted_seconds", ""),
+        ("memory", "predicted_memory_gib", ""),
+        ("hours", "arithmetic_seconds", "_uncalibrated"),
+        ("memory", "arithmetic_memory_gib", "_uncalibrated"),
+    ):
+        measured = "seconds" if name == "hours" else "memory_gib"
+        off = errors([(row[prefix], row[measured]) for row in rows])
+        sums[f"{name}_error_median{suffix}"] = round(float(np.median(off)), 4)
+        sums[f"{name}_error_p90{suffix}"] = round(float(np.quantile(off, 0.9)), 4)
+    sums["predicted_from_another_length"] = sum(
+        row["length"] != row["calibrated_at"] for row in rows
+    )
+    last = list(lines.values())[-1]
+    sums["cases"] = rows
+    sums["clock"] = "seconds of the processor, one thread, in calibration and training"
+    sums |= {name: last[name] for name in ("date", "hardware", "versions")}
+    SUMS.write_text(json.dumps(sums, indent=1) + "\n", encoding="utf-8")
+    for row in rows:
+        print(
+            f"{row['kind']:12}{row['model']:8}{row['length']:4} from {row['calibrated_at']:3}  "
+            f"{row['seconds']:6.1f} s {row['predicted_seconds'] / row['seconds'] - 1:+.2f} "
+            f"({row['arithmetic_seconds'] / row['seconds'] - 1:+.2f})  "
+            f"{row['memory_gib']:.3f} GiB {row['predicted_memory_gib'] / row['memory_gib'] - 1:+.2f} "
+            f"({row['arithmetic_memory_gib'] / row['memory_gib'] - 1:+.2f})"
+        )
+    print({name: value for name, value in sums.items() if "error" in name or name == "plans"})
 
 
 def main() -> None:

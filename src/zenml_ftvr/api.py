@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from zenml_ftvr.approaches import NEEDS_BASE_MODEL, most_tokens
-from zenml_ftvr.data import Dataset, InMemory, dataset_from, load_dataset
+from zenml_ftvr.data import Dataset, InMemory, count_words, dataset_from, load_dataset
 from zenml_ftvr.decide import PlanBasis, hours_left, plan_basis
 from zenml_ftvr.decide import recommend as decide
 from zenml_ftvr.errors import ConfigurationError
@@ -23,6 +24,7 @@ from zenml_ftvr.values import (
     DataSource,
     ImageClassification,
     Ledger,
+    Limits,
     ModelSource,
     Recommendation,
     Request,
@@ -107,7 +109,16 @@ def basis_for(profile: DataProfile, base: ResolvedModel | None, request: Request
     """What the plans of all arms of one request share."""
     source, fingerprint = (None, None) if base is None else (base.source, base.fingerprint)
     architecture = None if base is None else base.architecture
-    return plan_basis(profile, request.task, source, fingerprint, request.seed, architecture)
+    basis = plan_basis(profile, request.task, source, fingerprint, request.seed, architecture)
+    return dataclasses.replace(
+        basis, limits=request.limits, unlabelled_words=_unlabelled_words(request)
+    )
+
+
+def _unlabelled_words(request: Request) -> tuple[tuple[str, int], ...]:
+    """Of each text that an approach on offer is to be pretrained on, how many words it has."""
+    named = {getattr(approach, "pretrain_on", None) for approach in request.approaches}
+    return tuple((name, count_words(name)) for name in sorted(named - {None}))
 
 
 def calibrate_arms(
@@ -169,6 +180,7 @@ def recommend(
     usd_per_hour: float | None = None,
     tolerance: float = 0.005,
     seed: int = 0,
+    limits: Limits | None = None,
 ) -> Recommendation:
     """Which approach, for this data and this budget? From real measurements on this machine.
 
@@ -188,6 +200,7 @@ def recommend(
         usd_per_hour=usd_per_hour,
         tolerance=tolerance,
         seed=seed,
+        limits=limits or Limits(),
     )
     base = resolve_base(request)
     dataset = _dataset_of(data, request.task)

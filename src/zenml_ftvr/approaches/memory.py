@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal, assert_never
 
-from zenml_ftvr.approaches import contrastive, full, head, lora, scratch
+from zenml_ftvr.approaches import full, head, lora, scratch
 from zenml_ftvr.approaches.facts import (
     FULL_PRECISION_BYTES,
     Architecture,
@@ -44,6 +44,10 @@ HALF_PRECISION_BYTES = 2
 ADAM_MOMENT_BYTES = 8  # two moments of 32 bits: Rajbhandari et al. 2020, arXiv 1910.02054, 3.1
 QUANTISED_BLOCK = 2_048  # values that share a 32-bit scale: Dettmers et al. 2022, arXiv 2110.02861
 ADAM_8BIT_MOMENT_BYTES = 2 * (1 + 4 / QUANTISED_BLOCK)
+HEAP_SHARE = 0.4
+"""On a CPU, with glibc's allocator: resident memory above weights, gradients and moments was 1.3 to
+1.5 times what torch keeps for the backward pass (full fine-tuning of MiniLM at 32 to 128 tokens,
+benchmarks/results/cost.jsonl), and 1.8 times with adapters."""
 NF4_BYTES = (4 + 0.127) / 8
 """Four bits and the scales, themselves quantised: Dettmers et al. 2023, arXiv 2305.14314, 3 (the
 0.127 from memory)."""
@@ -65,7 +69,7 @@ def trainable_params(approach: Approach, base: Architecture) -> int:
 
 
 def memory_settings(approach: Approach, base: Architecture, length: int) -> MemorySettings:
-    """How a resolved approach trains on texts of `length` tokens, on a CPU, as far as its knobs say.
+    """How a resolved approach trains on texts of `length` tokens on a CPU, as its knobs say.
 
     Knobs that the machine decides (`auto`) count as 32 bits and nothing recomputed; other devices
     by `dataclasses.replace`.
@@ -151,6 +155,7 @@ def training_memory(
         outputs=2 * FULL_PRECISION_BYTES * predictions,
         working=working_bytes(base, texts, settings.length, kept),
         copies=FULL_PRECISION_BYTES * base.n_params if on_host else 0,
+        heap_share=HEAP_SHARE if on_host and not isinstance(approach, Head) else 0.0,
     )
 
 

@@ -24,7 +24,7 @@ from zenml_ftvr.data.rows import (
 from zenml_ftvr.data.split import make_dataset, split_of
 from zenml_ftvr.data.store import read_dataset, write_dataset
 from zenml_ftvr.data.unanswered import rows_of_inputs
-from zenml_ftvr.data.unlabelled import UnlabelledTexts, read_unlabelled
+from zenml_ftvr.data.unlabelled import UnlabelledTexts, count_words, read_unlabelled
 
 __all__ = [
     "CORPORA",
@@ -34,6 +34,7 @@ __all__ = [
     "UnlabelledTexts",
     "check_rows",
     "column_names",
+    "count_words",
     "dataset_from",
     "load_dataset",
     "make_dataset",

@@ -48,7 +48,7 @@ def kv_cache_bytes(
 
 
 def checkpoint_bytes(approach: Approach, shape: ModelShape, settings: MemorySettings) -> int:
-    """One checkpoint on disk: 32-bit weights, for LoRA the adapters alone, and the optimiser's state.
+    """One checkpoint on disk: weights in 32 bits, of LoRA the adapters alone, and the moments.
 
     Scheduler, random state and the trainer's journal add kilobytes.
     """

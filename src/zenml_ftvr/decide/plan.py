@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from zenml_ftvr.approaches import (
     NEEDS_BASE_MODEL,
@@ -26,6 +26,7 @@ from zenml_ftvr.values import (
     DataProfile,
     Full,
     Head,
+    Limits,
     Lora,
     ModelSource,
     Partial,
@@ -69,6 +70,14 @@ class PlanBasis:
     seed: int
     n_encoded: int = 0
     """Training rows whose features are at hand, from the cross-validation of `head`."""
+    limits: Limits = field(default_factory=Limits)
+    unlabelled_words: tuple[tuple[str, int], ...] = ()
+    """Of each text that an approach is to be pretrained on: its name, and how many words it has."""
+
+    @property
+    def max_length(self) -> int:
+        """Tokens that a text is cut at."""
+        return most_tokens(self.task)
 
 
 CHARACTERS_PER_TOKEN = 4

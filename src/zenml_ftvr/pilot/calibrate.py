@@ -121,7 +121,9 @@ def calibrate(
         process_memory_gib=process_gib,
         seconds=time.monotonic() - started,
         skipped=tuple(skipped),
-        max_length=most_tokens(basis.task),
+        max_length=basis.max_length,
+        mean_tokens=basis.facts.mean_tokens,
+        longest_tokens=basis.facts.longest_tokens,
     )
 
 
@@ -427,10 +429,11 @@ EVALUATED_ROWS = 64  # two batches: enough to time, a few per cent of an evaluat
 
 
 def _evenly(rows: EncodedRows) -> EncodedRows:
-    """At most 64 rows, evenly over the lengths."""
+    """At most 64 rows, evenly over the lengths, in the order of the split: an evaluation does not
+    sort them, and pads accordingly."""
     by_length = sorted(range(len(rows)), key=rows.lengths.__getitem__)
     step = max(1, math.ceil(len(rows) / EVALUATED_ROWS))
-    return rows.subset(by_length[::step])
+    return rows.subset(sorted(by_length[::step]))
 
 
 def _stopwatch(plan: TrainingPlan, seconds_limit: float | None) -> Any:

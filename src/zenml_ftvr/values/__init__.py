@@ -61,7 +61,7 @@ from zenml_ftvr.values.decision import (
     ScreeningEvidence,
 )
 from zenml_ftvr.values.evaluation import Evaluation, LabelScore, ModelEvaluation
-from zenml_ftvr.values.request import Request
+from zenml_ftvr.values.request import Limits, Request
 from zenml_ftvr.values.task import (
     LOWER_IS_BETTER,
     CausalLM,
@@ -128,6 +128,7 @@ __all__ = [
     "LabelValue",
     "Ledger",
     "LedgerEntry",
+    "Limits",
     "Lora",
     "MeasuredScore",
     "MemorySettings",

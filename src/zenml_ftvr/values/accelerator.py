@@ -76,15 +76,31 @@ class TrainingMemory:
     """Of the layer that is computed now."""
     copies: int = 0
     """Of the weights, while they are read or written; 0 where that is another memory."""
+    heap_share: float = 0.0
+    """Of what moves, how much more the process holds, because freed blocks of other sizes lie
+    between; gradients then come on top, their blocks being kept too. 0 on accelerators."""
 
     @property
     def total(self) -> int:
         return self.weights + self.gradients + self.optimiser + self.activations + self.outputs
 
     @property
+    def held(self) -> int:
+        """What stays from step to step, and the gradients."""
+        return self.weights + self.gradients + self.optimiser
+
+    @property
+    def moving(self) -> int:
+        """What comes and goes with every step, and grows with its rows and their length."""
+        return self.activations + self.outputs + self.working
+
+    @property
     def peak(self) -> int:
         """The most at once: as the backward pass sets out, at the update, or while weights are
-        written. Gradients come as activations go, so that they are never all there together."""
-        held = self.weights + self.optimiser
-        backward = held + self.activations + self.outputs + self.working
-        return max(backward, held + self.gradients, held + self.copies)
+        written. Gradients come as activations go, so that they are never all there together; what
+        the allocator holds beyond is `heap_share` of what moves."""
+        kept = self.weights + self.optimiser
+        backward = kept + round(self.moving * (1 + self.heap_share))
+        if self.heap_share:
+            backward += self.gradients
+        return max(backward, self.held, kept + self.copies)

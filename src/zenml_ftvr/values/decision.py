@@ -52,7 +52,8 @@ class ArmCalibration:
     longest_tokens: int | None = None
     """Of the rows that `peak_memory_gib` was measured with."""
     latency_seconds: float | None = None
-    """Median of one text at a time, tokenising included; None where that is no forward pass."""
+    """Median of one row at a time, in the form that the model reads; None where that is no forward
+    pass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,11 @@ class Calibration:
     """Arms that could not be calibrated, each with the reason."""
     max_length: int | None = None
     """Tokens that texts were cut at; None in calibrations of before it was noted."""
+    mean_tokens: float | None = None
+    """Of the training rows as the base model's tokenizer cuts them; None without one."""
+    longest_tokens: int | None = None
+    basis: Literal["calibrated", "arithmetic"] = "calibrated"
+    """`arithmetic`: nothing was run, and every number follows from sizes."""
 
     def arm(self, kind: Kind) -> ArmCalibration | None:
         return next((arm for arm in self.arms if arm.kind == kind), None)
