@@ -27,6 +27,7 @@ import sys
 import tempfile
 import time
 import types
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -391,7 +392,8 @@ def score() -> None:
             f"{row['kind']:12}{row['model']:8}{row['length']:4} from {row['calibrated_at']:3}  "
             f"{row['seconds']:6.1f} s {row['predicted_seconds'] / row['seconds'] - 1:+.2f} "
             f"({row['arithmetic_seconds'] / row['seconds'] - 1:+.2f})  "
-            f"{row['memory_gib']:.3f} GiB {row['predicted_memory_gib'] / row['memory_gib'] - 1:+.2f} "
+            f"{row['memory_gib']:.3f} GiB "
+            f"{row['predicted_memory_gib'] / row['memory_gib'] - 1:+.2f} "
             f"({row['arithmetic_memory_gib'] / row['memory_gib'] - 1:+.2f})"
         )
     print({name: value for name, value in sums.items() if "error" in name or name == "plans"})

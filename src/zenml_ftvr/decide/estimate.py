@@ -23,6 +23,7 @@ from zenml_ftvr.decide.plan import PlanBasis
 from zenml_ftvr.decide.prior import order_arms
 from zenml_ftvr.decide.shapes import ModelShape
 from zenml_ftvr.decide.transfer import Lengths, model_of
+from zenml_ftvr.errors import ConfigurationError
 from zenml_ftvr.values import (
     Approach,
     ArmCalibration,
@@ -146,8 +147,11 @@ def _arm(
             n_trainable=0,
         )
     own = model_of(approach, basis, basis.max_length)
-    if own is None:  # a base model that only its shape is known of
-        raise ValueError(f"no architecture of '{approach.kind}'")
+    if own is None:
+        raise ConfigurationError(
+            f"the sizes of the base model of '{approach.kind}' are not known. Give the plan's basis "
+            f"its architecture."
+        )
     if shape is None or approach.kind == "scratch":
         shape = ModelShape(
             model_type="scratch",
