@@ -44,10 +44,10 @@ HALF_PRECISION_BYTES = 2
 ADAM_MOMENT_BYTES = 8  # two moments of 32 bits: Rajbhandari et al. 2020, arXiv 1910.02054, 3.1
 QUANTISED_BLOCK = 2_048  # values that share a 32-bit scale: Dettmers et al. 2022, arXiv 2110.02861
 ADAM_8BIT_MOMENT_BYTES = 2 * (1 + 4 / QUANTISED_BLOCK)
-HEAP_SHARE = 0.4
+HEAP_SHARE, HEAP_SHARE_OF_ADAPTERS = 0.4, 0.8
 """On a CPU, with glibc's allocator: resident memory above weights, gradients and moments was 1.3 to
 1.5 times what torch keeps for the backward pass (full fine-tuning of MiniLM at 32 to 128 tokens,
-benchmarks/results/cost.jsonl), and 1.8 times with adapters."""
+benchmarks/results/cost.jsonl), and 1.8 to 1.9 times with adapters."""
 NF4_BYTES = (4 + 0.127) / 8
 """Four bits and the scales, themselves quantised: Dettmers et al. 2023, arXiv 2305.14314, 3 (the
 0.127 from memory)."""
@@ -79,10 +79,6 @@ def memory_settings(approach: Approach, base: Architecture, length: int) -> Memo
         length=length,
         device="cpu",
     )
-    if base.form in ("decoder", "encoder-decoder"):
-        settings = dataclasses.replace(
-            settings, n_outputs=max(1, base.vocabulary_size), outputs_per="token"
-        )
     if isinstance(approach, Baseline | Head):
         return settings
     settings = dataclasses.replace(settings, batch_size=approach.batch_size or full.BATCH_SIZE)
@@ -147,6 +143,7 @@ def training_memory(
     kept = _kept(base, settings)
     frozen_bytes = _frozen_bytes(base, frozen, settings)
     on_host = settings.device == "cpu"
+    heap = HEAP_SHARE_OF_ADAPTERS if isinstance(approach, Lora) else HEAP_SHARE
     return TrainingMemory(
         weights=round(frozen_bytes + (FULL_PRECISION_BYTES + copy) * trained),
         gradients=FULL_PRECISION_BYTES * trained,
@@ -155,7 +152,7 @@ def training_memory(
         outputs=2 * FULL_PRECISION_BYTES * predictions,
         working=working_bytes(base, texts, settings.length, kept),
         copies=FULL_PRECISION_BYTES * base.n_params if on_host else 0,
-        heap_share=HEAP_SHARE if on_host and not isinstance(approach, Head) else 0.0,
+        heap_share=heap if on_host and not isinstance(approach, Head) else 0.0,
     )
 
 

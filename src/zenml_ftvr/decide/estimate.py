@@ -149,8 +149,8 @@ def _arm(
     own = model_of(approach, basis, basis.max_length)
     if own is None:
         raise ConfigurationError(
-            f"the sizes of the base model of '{approach.kind}' are not known. Give the plan's basis "
-            f"its architecture."
+            f"the sizes of the base model of '{approach.kind}' are not known. Give the basis of "
+            f"its plan an architecture."
         )
     if shape is None or approach.kind == "scratch":
         shape = ModelShape(

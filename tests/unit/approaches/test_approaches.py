@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,22 +9,14 @@ from zenml_ftvr.approaches import (
     Architecture,
     TrainingFacts,
     describe,
-    full,
-    head,
-    lora,
     memory_bytes,
-    min_epochs,
-    resolve,
 )
 from zenml_ftvr.values import (
-    ALL_APPROACHES,
     KINDS,
-    Approach,
     Baseline,
     Full,
     Head,
     Lora,
-    Partial,
     Scratch,
 )
 

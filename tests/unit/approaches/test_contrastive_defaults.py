@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zenml_ftvr.approaches import Architecture, TrainingFacts, contrastive, full
-from zenml_ftvr.values import Contrastive
+from zenml_ftvr.approaches import Architecture, TrainingFacts, contrastive, full, memory_bytes
+from zenml_ftvr.values import Contrastive, Full
 
 MINILM = Architecture(
     layers=6,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zenml_ftvr.approaches import Architecture, TrainingFacts, full, memory_bytes, partial, resolve
-from zenml_ftvr.errors import ConfigurationError
-from zenml_ftvr.values import Full, Partial
+from zenml_ftvr.approaches import Architecture, memory_bytes
+from zenml_ftvr.values import Full
 
 MINILM = Architecture(
     layers=6,

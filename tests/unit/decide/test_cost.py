@@ -30,7 +30,8 @@ from zenml_ftvr.values import (
 
 # Of `make_calibration`: `full` and `baseline` take 1 s a step, `head` 0.5 s a batch of 32; a row to
 # evaluate takes a 48th of a step; setup 1 s, save 0.2 s. 4,000, 800 and 800 rows.
-FULL_LOOKS = 6 * (800 / 48 + 0.2) + 0.2  # at validation, each with a checkpoint, and the last save
+# Looks at validation, each with a checkpoint of weights and two moments, and the last save.
+FULL_LOOKS = 6 * (800 / 48 + 3 * 0.2) + 0.2
 FULL_EVALUATION = 1 + 800 / 48
 FULL_SECONDS = 1 + 1_000 + FULL_LOOKS + FULL_EVALUATION
 
