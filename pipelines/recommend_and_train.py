@@ -19,6 +19,7 @@ from zenml_ftvr.values import (
     Budget,
     DataSource,
     Kind,
+    Limits,
     ModelSource,
     Recommendation,
     Request,
@@ -53,6 +54,7 @@ def recommend_and_train(
     usd_per_hour: float | None = None,
     also_train: Literal["nothing", "best_neural"] = "nothing",
     tolerance: float = 0.005,
+    limits: Limits = Limits(),  # noqa: B008
     tracking: TrackingSettings = TrackingSettings(),  # noqa: B008
     report_folder: str = "ftvr_report",
     seed: int = 0,
@@ -65,6 +67,7 @@ def recommend_and_train(
         task=task,
         usd_per_hour=trainer_usd_per_hour() if usd_per_hour is None else usd_per_hour,
         tolerance=tolerance,
+        limits=limits,
         also_train=also_train,
         seed=seed,
     )

@@ -65,6 +65,10 @@ parameters:
   #   max_length: 128           # tokens of a text that are looked at
 
   # tolerance: 0.005            # expected loss up to which the cheaper arm is taken: half a point
+  # limits:                     # beside the budget; an arm that needs more is left out
+  #   memory_gib: 12
+  #   parameters: 100000000
+  #   latency_ms: 20            # median of one prediction on the machine that trains
   # also_train: nothing         # best_neural: beside the choice, the best arm with a curve
   # tracking:
   #   mode: auto                # W&B: online where there is a key, else offline

@@ -1,4 +1,4 @@
-"""What a user's limits rule out, what pretraining and checkpoints cost, and what must always hold."""
+"""What limits rule out, what pretraining and checkpoints cost, and what must always hold."""
 
 from __future__ import annotations
 
