@@ -39,6 +39,7 @@ from zenml_ftvr.pilot.latency import (
     median_seconds,
     synchronise,
 )
+from zenml_ftvr.pilot.padding import grouped_share
 from zenml_ftvr.tasks import EncodedRows, work_for
 from zenml_ftvr.tasks.text_classification import token_ids
 from zenml_ftvr.train import (
@@ -406,10 +407,13 @@ def _calibrate_contrastive(
         save_seconds = time.monotonic() - started
     timed = clock.seconds[WARM_UP_BATCHES:]
     mean_tokens, longest_tokens = _lengths(plan, encoder, dataset.train)
+    share = _grouped(plan, encoder, dataset, pairs)
+    update_seconds = clock.update_seconds()
+    step_seconds = update_seconds + (sum(timed) / len(timed) - update_seconds) * share
     n_params = base.architecture.n_params + len(dataset.labels) * (base.architecture.hidden + 1)
     return ArmCalibration(
         kind="contrastive",
-        seconds_per_step=sum(timed) / len(timed),
+        seconds_per_step=step_seconds,
         batch_size=plan.batch_size,
         n_steps_timed=len(timed),
         seconds_per_eval_row=eval_seconds,
@@ -418,11 +422,28 @@ def _calibrate_contrastive(
         peak_memory_gib=peak.gib,
         n_params=n_params,
         n_trainable=n_params,
-        update_seconds=clock.update_seconds(),
+        update_seconds=update_seconds,
         mean_tokens=mean_tokens,
         longest_tokens=longest_tokens,
         latency_seconds=median_seconds(dataset.validation, encoder.features),
     )
+
+
+def _grouped(
+    plan: TrainingPlan,
+    encoder: Encoder,
+    dataset: Dataset,
+    pairs: Sequence[tuple[int, int, float]],
+) -> float:
+    """How many tokens a step of all pairs has, as a share of those of the few that were timed."""
+    rows, limit = dataset.train, most_tokens(plan.task)
+    lengths = [len(ids) for ids in token_ids(encoder.tokenizer, rows, limit)]
+    wanted = getattr(plan.approach, "pairs", None) or len(pairs)
+    every = make_pairs(dataset.label_ids(rows), rows.row_ids, max(wanted, len(pairs)), plan.seed)
+    few, many = (
+        [(lengths[first], lengths[second]) for first, second, _ in some] for some in (pairs, every)
+    )
+    return grouped_share(few, many, plan.batch_size, plan.seed)
 
 
 EVALUATED_ROWS = 64  # two batches: enough to time, a few per cent of an evaluation
