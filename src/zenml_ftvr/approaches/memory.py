@@ -206,6 +206,8 @@ def _activation_bytes(
             return every_layer + beside // (base.layers if settings.checkpointing == "full" else 1)
         case Full() | Contrastive() | Scratch():
             return every_layer
+        case Baseline():
+            return 0
         case _:
             assert_never(approach)
 

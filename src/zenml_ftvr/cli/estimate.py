@@ -33,10 +33,14 @@ from zenml_ftvr.values import (
     Calibration,
     ClassCount,
     DataProfile,
+    Full,
     Hardware,
     Limits,
+    Lora,
     ModelSource,
+    Partial,
     Quantiles,
+    Scratch,
     TextClassification,
     TokenProfile,
 )
@@ -240,8 +244,8 @@ def _stored(asked: Asked) -> Calibration:
 def _machine(asked: Asked) -> tuple[Hardware, Rate]:
     """The accelerator that was named, or this machine."""
     if asked.accelerator is not None:
-        found = _named(asked.accelerator)
-        return _with(found, asked), _rate_of(found, asked)
+        named = _named(asked.accelerator)
+        return _with(named, asked), _rate_of(named, asked)
     here = detect_without_torch(asked.usd_per_hour)
     if here.device == "cuda":
         found = accelerator_named(here.device_name)
@@ -309,10 +313,13 @@ def _rounded(approach: Approach, hardware: Hardware) -> Approach:
     found = accelerator_named(hardware.device_name) or next(
         (one for one in ACCELERATORS if one.name == hardware.device_name), None
     )
-    fast = found is not None and found.peak("bf16") is not None
-    if fast and getattr(approach, "precision", None) == "auto":
-        return dataclasses.replace(approach, precision="bf16")  # type: ignore[call-arg]
-    return approach
+    if found is None or found.peak("bf16") is None:
+        return approach
+    match approach:
+        case Partial() | Full() | Lora() | Scratch() if approach.precision == "auto":
+            return dataclasses.replace(approach, precision="bf16")
+        case _:
+            return approach
 
 
 def as_json(answer: Answer) -> dict[str, Any]:
