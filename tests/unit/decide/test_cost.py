@@ -125,7 +125,7 @@ def test_too_little_time_buys_fewer_steps_within_nine_tenths_of_it(
     assert arm.plan is not None
     fixed = 1 + FULL_LOOKS + FULL_EVALUATION
     assert arm.plan.max_steps == int(0.9 * 900 - fixed)
-    assert arm.plan.reasons[-1].startswith(f"{arm.plan.max_steps} of 1000 steps (2.8 of 4.0 epochs")
+    assert arm.plan.reasons[-1].startswith(f"{arm.plan.max_steps} of 1000 steps (2.7 of 4.0 epochs")
 
 
 def test_fewer_than_the_least_epochs_is_infeasible(price: Callable[..., PricedArm]) -> None:
