@@ -36,12 +36,14 @@ from zenml_ftvr.values import (
     Approach,
     Baseline,
     Budget,
+    Contrastive,
     DataSource,
     Full,
     Head,
     ImageClassification,
     Lora,
     ModelSource,
+    Partial,
     Request,
     Score,
     Scratch,
@@ -54,7 +56,15 @@ from zenml_ftvr.values import (
 N_SENTENCES = 1_000
 VALIDATION_PERCENT = 15  # as DataSource's default
 WITHOUT_BASE: tuple[Approach, ...] = (Baseline(), Scratch())
-WITH_BASE: tuple[Approach, ...] = (Baseline(), Head(), Full(), Lora(), Scratch())
+WITH_BASE: tuple[Approach, ...] = (  # the quick ones first
+    Baseline(),
+    Head(),
+    Scratch(),
+    Partial(),
+    Contrastive(),
+    Lora(),
+    Full(),
+)
 TREC_NAMES = ("description", "entity", "abbreviation", "person", "place", "number")
 """What the numbers 0 to 5 stand for in the question files, after Li and Roth 2002, COLING."""
 

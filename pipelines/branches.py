@@ -12,12 +12,13 @@ from zenml_ftvr.steps import (
     finetune_head,
     finetune_lora,
     finetune_partial,
+    run_pilots,
     train_baseline,
     train_from_scratch,
 )
 from zenml_ftvr.values import Kind
 
-__all__ = ["TRAINING_STEPS", "calibration_step", "training_step"]
+__all__ = ["TRAINING_STEPS", "calibration_step", "pilot_step", "training_step"]
 
 TRAINING_STEPS = [
     train_baseline,
@@ -58,6 +59,11 @@ def training_step(kind: Kind) -> Any:
 def calibration_step() -> Any:
     """Where the training will run, so that it measures the same machine under the same limits."""
     return _on_the_trainer(calibrate)
+
+
+def pilot_step() -> Any:
+    """Where the training will run: its seconds are those of that machine."""
+    return _on_the_trainer(run_pilots)
 
 
 def _on_the_trainer(step: Any) -> Any:

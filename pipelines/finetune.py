@@ -9,6 +9,7 @@ from zenml_ftvr.values import (
     Approach,
     Budget,
     DataSource,
+    EvaluationSettings,
     Full,
     ModelSource,
     Request,
@@ -29,6 +30,7 @@ def finetune(
     base_model: ModelSource = ModelSource(),  # noqa: B008
     task: Task = TextClassification(),  # noqa: B008
     tracking: TrackingSettings = TrackingSettings(),  # noqa: B008
+    evaluation: EvaluationSettings = EvaluationSettings(),  # noqa: B008
     seed: int = 0,
 ) -> None:
     """No recommendation and no budget: all epochs of the approach's defaults."""
@@ -54,4 +56,11 @@ def finetune(
         tracking=tracking,
         seed=seed,
     )
-    evaluate_model(dataset, model, baseline=baseline, tracking=tracking, seed=seed)
+    evaluate_model(
+        dataset,
+        model,
+        baseline=baseline,
+        tracking=tracking,
+        evaluation=evaluation,
+        seed=seed,
+    )

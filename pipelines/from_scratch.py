@@ -3,7 +3,14 @@
 from zenml import pipeline
 
 from zenml_ftvr.steps import evaluate_model, load_data, train_baseline, train_from_scratch
-from zenml_ftvr.values import DataSource, Scratch, Task, TextClassification, TrackingSettings
+from zenml_ftvr.values import (
+    DataSource,
+    EvaluationSettings,
+    Scratch,
+    Task,
+    TextClassification,
+    TrackingSettings,
+)
 
 from .branches import training_step
 
@@ -16,6 +23,7 @@ def from_scratch(
     approach: Scratch = Scratch(),  # noqa: B008  (frozen, as are those below)
     task: Task = TextClassification(),  # noqa: B008
     tracking: TrackingSettings = TrackingSettings(),  # noqa: B008
+    evaluation: EvaluationSettings = EvaluationSettings(),  # noqa: B008
     seed: int = 0,
 ) -> None:
     """No recommendation and no budget: all epochs of the approach's defaults."""
@@ -24,4 +32,11 @@ def from_scratch(
     model = training_step("scratch")(
         dataset, approach=approach, task=task, tracking=tracking, seed=seed
     )
-    evaluate_model(dataset, model, baseline=baseline, tracking=tracking, seed=seed)
+    evaluate_model(
+        dataset,
+        model,
+        baseline=baseline,
+        tracking=tracking,
+        evaluation=evaluation,
+        seed=seed,
+    )

@@ -12,15 +12,19 @@ from zenml_ftvr.steps import (
     profile_data,
     publish_report,
     recommend_approach,
+    record_outcome,
+    run_pilots,
 )
 from zenml_ftvr.values import (
     ALL_APPROACHES,
     Approach,
     Budget,
     DataSource,
+    EvaluationSettings,
     Kind,
     Limits,
     ModelSource,
+    PilotSettings,
     Recommendation,
     Request,
     Task,
@@ -28,7 +32,8 @@ from zenml_ftvr.values import (
     TrackingSettings,
 )
 
-from .branches import TRAINING_STEPS, calibration_step, training_step
+from .approval import Approval, is_approved
+from .branches import TRAINING_STEPS, calibration_step, pilot_step, training_step
 
 __all__ = ["recommend_and_train"]
 
@@ -39,9 +44,11 @@ __all__ = ["recommend_and_train"]
         load_data,
         profile_data,
         calibrate,
+        run_pilots,
         recommend_approach,
         *TRAINING_STEPS,
         evaluate_model,
+        record_outcome,
         publish_report,
     ],
 )
@@ -55,11 +62,19 @@ def recommend_and_train(
     also_train: Literal["nothing", "best_neural"] = "nothing",
     tolerance: float = 0.005,
     limits: Limits = Limits(),  # noqa: B008
+    pilots: PilotSettings = PilotSettings(),  # noqa: B008
     tracking: TrackingSettings = TrackingSettings(),  # noqa: B008
+    evaluation: EvaluationSettings = EvaluationSettings(),  # noqa: B008
+    minimum_score: float | None = None,
+    other_base_models: list[ModelSource] = [],  # noqa: B006
+    approval: Approval = "none",
     report_folder: str = "ftvr_report",
     seed: int = 0,
 ) -> None:
-    """Only the chosen branch runs, and the baseline that it is compared with."""
+    """Only the chosen branch runs, and the baseline that it is compared with.
+
+    With `approval: ask` nothing is trained until somebody says yes to the choice and its cost.
+    """
     request = Request(
         budget=budget,
         approaches=tuple(approaches),
@@ -69,13 +84,19 @@ def recommend_and_train(
         tolerance=tolerance,
         limits=limits,
         also_train=also_train,
+        pilots=pilots,
+        minimum_score=minimum_score,
+        other_base_models=tuple(other_base_models),
         seed=seed,
     )
     dataset = load_data(data, task)
     profile = profile_data(dataset, request)
     calibration = calibration_step()(dataset, profile, request)
-    recommendation = recommend_approach(dataset, profile, calibration, request)
+    tried = pilot_step()(dataset, profile, calibration, request)
+    recommendation = recommend_approach(dataset, profile, calibration, tried, request)
     decided: Recommendation = recommendation.load()
+    if not is_approved(decided, approval):
+        return
     baseline = _train("baseline", dataset, recommendation, tracking)
     model, reference = baseline, None
     if decided.choice != "baseline":
@@ -83,12 +104,20 @@ def recommend_and_train(
     companion = None
     if decided.companion is not None:
         companion = _train(decided.companion, dataset, recommendation, tracking)
-    evaluation = evaluate_model(
-        dataset, model, recommendation, reference, companion, tracking=tracking, seed=seed
+    tested = evaluate_model(
+        dataset,
+        model,
+        recommendation,
+        reference,
+        companion,
+        tracking=tracking,
+        evaluation=evaluation,
+        seed=seed,
     )
+    record_outcome(recommendation, tested)
     publish_report(
         recommendation,
-        evaluation,
+        tested,
         model,
         reference,
         companion,

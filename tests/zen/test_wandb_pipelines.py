@@ -31,6 +31,7 @@ from zenml_ftvr.steps import (
     profile_data,
     publish_report,
     recommend_approach,
+    run_pilots,
     train_baseline,
 )
 from zenml_ftvr.tracking import RunDescription, open_run
@@ -59,7 +60,8 @@ def decide_and_report(
     dataset = load_data(data)
     profile = profile_data(dataset, request)
     calibration = calibrate(dataset, profile, request)
-    recommendation = recommend_approach(dataset, profile, calibration, request)
+    pilots = run_pilots(dataset, profile, calibration, request)
+    recommendation = recommend_approach(dataset, profile, calibration, pilots, request)
     baseline = train_baseline(dataset, recommendation, tracking=tracking)
     head = finetune_head(dataset, recommendation, tracking=tracking)
     evaluation = evaluate_model(dataset, head, recommendation, baseline, tracking=tracking)

@@ -56,8 +56,10 @@ def baseline_words(task: Task) -> str:
             return "words, their neighbours and logistic regression"
         case ImageClassification():
             return "pixels of small copies and logistic regression"
-        case CausalLM() | Seq2Seq():
-            return "simple counts"
+        case CausalLM():
+            return "counts of which byte follows which"
+        case Seq2Seq():
+            return "the answers of the nearest known texts"
 
 
 def most_tokens(task: Task) -> int:

@@ -2,7 +2,9 @@
 
 from zenml_ftvr.data.alphabet import measure_alphabet
 from zenml_ftvr.data.checks import check_rows
+from zenml_ftvr.data.columns import columns_of_rows
 from zenml_ftvr.data.corpora import CORPORA, read_corpus
+from zenml_ftvr.data.halves import halved, hash_order, proportional_order
 from zenml_ftvr.data.load import (
     dataset_from,
     load_dataset,
@@ -24,7 +26,12 @@ from zenml_ftvr.data.rows import (
 from zenml_ftvr.data.split import make_dataset, split_of
 from zenml_ftvr.data.store import read_dataset, write_dataset
 from zenml_ftvr.data.unanswered import rows_of_inputs
-from zenml_ftvr.data.unlabelled import UnlabelledTexts, count_words, read_unlabelled
+from zenml_ftvr.data.unlabelled import (
+    UnlabelledTexts,
+    count_words,
+    read_unlabelled,
+    texts_fingerprint,
+)
 
 __all__ = [
     "CORPORA",
@@ -34,13 +41,17 @@ __all__ = [
     "UnlabelledTexts",
     "check_rows",
     "column_names",
+    "columns_of_rows",
     "count_words",
     "dataset_from",
+    "halved",
+    "hash_order",
     "load_dataset",
     "make_dataset",
     "make_rows",
     "measure_alphabet",
     "normalise",
+    "proportional_order",
     "read_corpus",
     "read_dataset",
     "read_inputs",
@@ -52,5 +63,6 @@ __all__ = [
     "rows_of_inputs",
     "split_of",
     "text_of",
+    "texts_fingerprint",
     "write_dataset",
 ]

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import random
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zenml_ftvr.data.intake import target_key
 from zenml_ftvr.data.near import NEAR, candidate_pairs, jaccard, shingles_of
-from zenml_ftvr.data.rows import Dataset, Rows, distinct_of, ids_of, is_among, normalise, text_of
+from zenml_ftvr.data.rows import Dataset, Rows, ids_of, is_among, normalise, text_of
+from zenml_ftvr.data.sorted_records import SortedRecords, groups_of
 from zenml_ftvr.data.split import SPLITS
 from zenml_ftvr.errors import DataError
-from zenml_ftvr.values import DataChecks
+from zenml_ftvr.values import DataChecks, Fatal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,14 +76,15 @@ class _Near:
 def check_rows(dataset: Dataset) -> DataChecks:
     """Count what should not be; nothing is changed, and nothing refused.
 
-    Rows are looked at a batch at a time; of each, some 60 bytes are in memory at once, and of a
-    sample the texts.
+    Rows are looked at a batch at a time; of a sample, the texts are in memory.
     """
-    near = _near(dataset)
+    with _identified(dataset) as ids:
+        near = _near(dataset, ids)
+        leaked = {split: _leaked(dataset, ids, split).n for split in EARLIER}
     limit, n_far_longer = _far_longer(dataset)
     return DataChecks(
-        n_leaked_test=_leaked(dataset, "test").n,
-        n_leaked_validation=_leaked(dataset, "validation").n,
+        n_leaked_test=leaked["test"],
+        n_leaked_validation=leaked["validation"],
         n_distinct=near.n_distinct,
         n_compared=near.n_compared,
         n_near_duplicates=len(near.texts),
@@ -94,34 +99,41 @@ def check_rows(dataset: Dataset) -> DataChecks:
 
 def refuse_fatal(dataset: Dataset) -> None:
     """Raise `DataError` for what `dataset.source.fatal` does not allow."""
-    for fatal in dataset.source.fatal:
-        match fatal:
-            case "leakage":
-                found = _leaked(dataset, "test")
-                what = "test rows with the text of a training or validation row"
-                next_move = "Remove them from one of the two"
-            case "near_leakage":
-                found = _found(_near(dataset).leaked["test"])
-                what = "test texts nearly a training or validation text"
-                next_move = "Keep such rows together with group_column, or remove them"
-            case "conflicts":
-                found = _conflicting(dataset)
-                what = "texts under more than one label"
-                next_move = "Decide on one label of each"
-            case "near_duplicates":
-                found = _found(_near(dataset).texts)
-                what = "texts nearly the same as another"
-                next_move = "Remove all but one of those alike"
-            case "encoding":
-                found = _misencoded(dataset)
-                what = "rows with what a wrong encoding leaves"
-                next_move = "Set encoding to the file's, or mend the texts"
-        if found.n:
-            examples = " and ".join(repr(text[:EXAMPLE_LETTERS]) for text in found.examples)
-            raise DataError(
-                f"{dataset.source.name}: {what}: {found.n:,}, such as {examples}. {next_move}; "
-                f"or leave '{fatal}' out of data.fatal, which makes a warning of this error."
-            )
+    if not dataset.source.fatal:
+        return
+    with _identified(dataset) as ids:
+        for fatal in dataset.source.fatal:
+            _refuse(dataset, ids, fatal)
+
+
+def _refuse(dataset: Dataset, ids: SortedRecords, fatal: Fatal) -> None:
+    match fatal:
+        case "leakage":
+            found = _leaked(dataset, ids, "test")
+            what = "test rows with the text of a training or validation row"
+            next_move = "Remove them from one of the two"
+        case "near_leakage":
+            found = _found(_near(dataset, ids).leaked["test"])
+            what = "test texts nearly a training or validation text"
+            next_move = "Keep such rows together with group_column, or remove them"
+        case "conflicts":
+            found = _conflicting(dataset)
+            what = "texts under more than one label"
+            next_move = "Decide on one label of each"
+        case "near_duplicates":
+            found = _found(_near(dataset, ids).texts)
+            what = "texts nearly the same as another"
+            next_move = "Remove all but one of those alike"
+        case "encoding":
+            found = _misencoded(dataset)
+            what = "rows with what a wrong encoding leaves"
+            next_move = "Set encoding to the file's, or mend the texts"
+    if found.n:
+        examples = " and ".join(repr(text[:EXAMPLE_LETTERS]) for text in found.examples)
+        raise DataError(
+            f"{dataset.source.name}: {what}: {found.n:,}, such as {examples}. {next_move}; "
+            f"or leave '{fatal}' out of data.fatal, which makes a warning of this error."
+        )
 
 
 def _found(texts: Sequence[str]) -> _Found:
@@ -144,16 +156,16 @@ def _has_images(dataset: Dataset) -> bool:
     return bool(pa.types.is_binary(dataset.train.table.schema.field("text").type))
 
 
-def _ids(rows: Rows) -> npt.NDArray[np.bytes_]:
-    """The ids of all rows, 16 bytes each."""
-    import numpy as np
-
-    found = np.empty(len(rows), "S16")
-    start = 0
-    for batch in rows.batches():
-        found[start : start + len(batch)] = ids_of(batch.row_ids)
-        start += len(batch)
-    return found
+@contextlib.contextmanager
+def _identified(dataset: Dataset) -> Iterator[SortedRecords]:
+    """The id of every row, sorted: `hash`, the place of its split in `SPLITS`, its own there."""
+    with SortedRecords(("hash", "S16"), ("split", "u1"), ("row", "i8")) as ids:
+        for code, name in enumerate(SPLITS):
+            start = 0
+            for batch in _rows(dataset, name).batches():
+                ids.add(ids_of(batch.row_ids), code, range(start, start + len(batch)))
+                start += len(batch)
+        yield ids
 
 
 def _unseen_tags(dataset: Dataset) -> tuple[str, ...]:
@@ -174,33 +186,33 @@ def _unseen_tags(dataset: Dataset) -> tuple[str, ...]:
 
 def _far_longer(dataset: Dataset) -> tuple[int, int]:
     """The characters beyond which a text is far longer than nearly all, and how many are."""
-    import numpy as np
-
-    lengths = np.empty(sum(len(_rows(dataset, name)) for name in SPLITS), np.int32)
-    start = 0
+    n_of_length: Counter[int] = Counter()
     for name in SPLITS:
         for batch in _rows(dataset, name).batches():
-            lengths[start : start + len(batch)] = [len(text) for text in _texts(batch)]
-            start += len(batch)
+            n_of_length.update(len(text) for text in _texts(batch))
     # The value at or below the percentile: of few rows, the longest must not move it.
-    place = int(0.99 * (len(lengths) - 1))
-    lengths.partition(place)
-    limit = FAR_LONGER * int(lengths[place])
-    return limit, int((lengths > limit).sum())
+    place = int(0.99 * (n_of_length.total() - 1))
+    lengths = sorted(n_of_length)
+    below = itertools.accumulate(n_of_length[length] for length in lengths)
+    limit = FAR_LONGER * next(length for length, n in zip(lengths, below, strict=True) if n > place)
+    return limit, sum(n for length, n in n_of_length.items() if length > limit)
 
 
-def _leaked(dataset: Dataset, split: str) -> _Found:
+def _leaked(dataset: Dataset, ids: SortedRecords, split: str) -> _Found:
     """The rows of `split` whose normalised text is in an earlier split too."""
     import numpy as np
 
-    ids = _ids(_rows(dataset, split))
-    leaks = np.zeros(len(ids), bool)
-    for name in EARLIER[split]:
-        earlier = _ids(_rows(dataset, name))
-        earlier.sort()
-        leaks |= is_among(ids, earlier)
-    (places,) = np.nonzero(leaks)
-    return _Found(len(places), _examples(_rows(dataset, split), places[:EXAMPLES]))
+    earlier = [SPLITS.index(name) for name in EARLIER[split]]
+    n = 0
+    first = np.zeros(0, np.int64)
+    for part in ids.parts():
+        groups = groups_of(part)
+        mine = part["split"] == SPLITS.index(split)
+        met = np.isin(groups, groups[np.isin(part["split"], earlier)])
+        leaks = part["row"][mine & met]
+        n += len(leaks)
+        first = np.sort(np.concatenate([first, leaks]))[:EXAMPLES]
+    return _Found(n, _examples(_rows(dataset, split), first))
 
 
 def _examples(rows: Rows, places: npt.NDArray[np.int64]) -> tuple[str, ...]:
@@ -215,16 +227,23 @@ def _conflicting(dataset: Dataset) -> _Found:
 
     if not dataset.n_conflicts:
         return _Found(0, ())
-    ids, keys = [], []
-    for name in SPLITS:
-        for batch in _rows(dataset, name).batches():
-            ids.append(ids_of(batch.row_ids))
-            keys.append(np.fromiter(map(target_key, batch.targets), np.int64, len(batch)))
-    all_ids, all_keys = np.concatenate(ids), np.concatenate(keys)
-    _, first, places = np.unique(all_ids, return_index=True, return_inverse=True)
-    differs = np.bincount(places, all_keys != all_keys[first][places]) > 0
-    starts = np.sort(first[differs])
-    return _Found(len(starts), _shown_of_all(dataset, starts[:EXAMPLES]))
+    n, start = 0, 0
+    examples = np.zeros(0, np.int64)
+    with SortedRecords(("hash", "S16"), ("row", "i8"), ("key", "i8")) as records:
+        for name in SPLITS:
+            for batch in _rows(dataset, name).batches():
+                stop = start + len(batch)
+                keys = [target_key(target) for target in batch.targets]
+                records.add(ids_of(batch.row_ids), range(start, stop), keys)
+                start = stop
+        for part in records.parts():
+            groups = groups_of(part)
+            _, first = np.unique(groups, return_index=True)
+            differs = np.bincount(groups, part["key"] != part["key"][first][groups]) > 0
+            found = part["row"][first[differs]]
+            n += len(found)
+            examples = np.sort(np.concatenate([examples, found]))[:EXAMPLES]
+    return _Found(n, _shown_of_all(dataset, examples))
 
 
 def _shown_of_all(dataset: Dataset, places: npt.NDArray[np.int64]) -> tuple[str, ...]:
@@ -251,25 +270,46 @@ def _misencoded(dataset: Dataset) -> _Found:
     return _Found(n, tuple(examples))
 
 
-def _near(dataset: Dataset) -> _Near:
-    import numpy as np
-
-    distinct = distinct_of(np.concatenate([_ids(_rows(dataset, name)) for name in SPLITS]))
+def _near(dataset: Dataset, ids: SortedRecords) -> _Near:
+    n_distinct = sum(len(_distinct(part)) for part in ids.parts())
     if _has_images(dataset):  # only equal ones are found, by their ids
-        return _Near(len(distinct), 0, [], {split: [] for split in EARLIER})
-    places: Sequence[int] = range(len(distinct))  # sorted by id: the rows' order is of no account
+        return _Near(n_distinct, 0, [], {split: [] for split in EARLIER})
+    places: Sequence[int] = range(n_distinct)  # sorted by id: the rows' order is of no account
     if len(places) > MOST_COMPARED:
         places = random.Random(SAMPLE_SEED).sample(places, MOST_COMPARED)  # noqa: S311
-    texts, splits = _first_texts(dataset, distinct[places])
+    texts, splits = _first_texts(dataset, _ids_at(ids, places))
     near, leaked = _alike([normalise(text) for text in texts], splits)
     return _Near(
-        n_distinct=len(distinct),
+        n_distinct=n_distinct,
         n_compared=len(texts),
         texts=[texts[place] for place in sorted(near)],
         leaked={
             split: [texts[place] for place in sorted(places)] for split, places in leaked.items()
         },
     )
+
+
+def _distinct(part: npt.NDArray[Any]) -> npt.NDArray[np.bytes_]:
+    """The distinct ids of a sorted part."""
+    import numpy as np
+
+    distinct: npt.NDArray[np.bytes_] = part["hash"][np.diff(groups_of(part), prepend=-1) > 0]
+    return distinct
+
+
+def _ids_at(ids: SortedRecords, places: Sequence[int]) -> npt.NDArray[np.bytes_]:
+    """The ids at these places among the distinct ones, in the places' order."""
+    import numpy as np
+
+    wanted = np.asarray(places, np.int64)
+    found = np.empty(len(wanted), "S16")
+    start = 0
+    for part in ids.parts():
+        distinct = _distinct(part)
+        here = (wanted >= start) & (wanted < start + len(distinct))
+        found[here] = distinct[wanted[here] - start]
+        start += len(distinct)
+    return found
 
 
 def _first_texts(

@@ -8,38 +8,41 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zenml_ftvr.data.rows import ids_of, make_rows, row_id_of_input, schema_of
+from zenml_ftvr.data.sorted_records import SortedRecords
 from zenml_ftvr.data.spool import Spool
 from zenml_ftvr.values import Task, TextClassification
 from zenml_ftvr.values.task import ImageClassification, TokenClassification
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
 __all__ = ["Facts", "Intake", "target_key"]
+
+RECORD = (("hash", "S16"), ("row", "i8"), ("key", "i8"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What decides over every row: 16 bytes of each and 4 of its label; of several labels, 8 more
-    and 4 of each."""
+    """What decides over every row: sorted records, which are in files where they are many."""
 
-    ids: npt.NDArray[np.bytes_]
-    """16 bytes a row: its id."""
+    n_rows: int
     names: tuple[str, ...]
     """Labels or tags by their code, in the order in which they came; none of tasks without."""
-    codes: npt.NDArray[np.int32]
-    """The codes of all rows' labels, one after the other; none of tags."""
-    counts: npt.NDArray[np.int32] | None
-    """How many of them each row has; None where each has one."""
-    keys: npt.NDArray[np.integer[Any]]
-    """A number for each row's target, equal for equal ones; none of tasks without labels."""
+    rows: SortedRecords
+    """Of each row: `hash`, its id; `row`, its place; `key`, a number for its target, equal for
+    equal ones, and where each row has one label, that label's code."""
+    labels: SortedRecords | None
+    """Of each label of each row: `hash`, `row`, and the label's code as `key`; `rows` where each
+    has one, None where there are none, or tags."""
     first_target: Any
+    inputs_differ: bool
+    """Whether any input is another than the first."""
     targets_differ: bool
-    """Whether any target is another than the first."""
+
+    @property
+    def of_one_label(self) -> bool:
+        """Whether each row has one label."""
+        return self.labels is self.rows
 
 
 class Intake:
@@ -51,13 +54,13 @@ class Intake:
     def __init__(self, task: Task, folder: Path) -> None:
         self.task = task
         self._spool = Spool(schema_of(task), folder / "rows.arrow")
-        self._ids: list[Any] = []
-        self._codes: list[Any] = []
-        self._counts: list[Any] = []
-        self._keys: list[Any] = []
+        self._rows = SortedRecords(*RECORD)
+        self._labels = SortedRecords(*RECORD) if _is_multi(task) else None
+        self._n_rows = 0
         self._code_of: dict[str, int] = {}
+        self._first_id = ""
         self._first: Any = None
-        self._differ = False
+        self._inputs_differ = self._targets_differ = False
 
     def __enter__(self) -> Intake:
         return self
@@ -68,54 +71,61 @@ class Intake:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._spool.__exit__(kind, error, trace)
+        for one in (self._spool, self._rows, self._labels):
+            if one is not None:
+                one.__exit__(kind, error, trace)
 
     def add(self, inputs: Sequence[Any], targets: Sequence[Any]) -> list[str]:
         """Take rows in, and give their ids."""
         row_ids = [row_id_of_input(value) for value in inputs]
-        if not self._ids and targets:
-            self._first = targets[0]
-        self._ids.append(ids_of(row_ids))
-        self._differ = self._differ or any(target != self._first for target in targets)
-        self._note_labels(targets)
+        if not row_ids:
+            return row_ids
+        if not self._n_rows:
+            self._first_id, self._first = row_ids[0], targets[0]
+        self._inputs_differ = self._inputs_differ or any(one != self._first_id for one in row_ids)
+        self._targets_differ = self._targets_differ or any(one != self._first for one in targets)
+        self._note(row_ids, targets)
+        self._n_rows += len(row_ids)
         self._spool.write(make_rows(row_ids, inputs, targets, self.task).table)
         return row_ids
 
-    def _note_labels(self, targets: Sequence[Any]) -> None:
+    def _note(self, row_ids: Sequence[str], targets: Sequence[Any]) -> None:
         import numpy as np
 
+        ids, places = ids_of(row_ids), np.arange(self._n_rows, self._n_rows + len(row_ids))
         match self.task:
             case TextClassification(target="single") | ImageClassification():
-                self._codes.append(np.array([self._code(label) for label in targets], np.int32))
+                keys = [self._code(label) for label in targets]
             case TextClassification(target="multi"):
-                flat = [self._code(label) for labels in targets for label in labels]
-                self._codes.append(np.array(flat, np.int32))
-                self._counts.append(np.array([len(labels) for labels in targets], np.int32))
-                self._keys.append(np.array([target_key(labels) for labels in targets], np.int64))
+                keys = [target_key(labels) for labels in targets]
+                codes = [self._code(label) for labels in targets for label in labels]
+                counts = [len(labels) for labels in targets]
+                if self._labels is not None and codes:
+                    self._labels.add(np.repeat(ids, counts), np.repeat(places, counts), codes)
             case TokenClassification():
                 for tag in set(itertools.chain.from_iterable(targets)):
                     self._code(tag)
-                self._keys.append(np.array([target_key(tags) for tags in targets], np.int64))
+                keys = [target_key(tags) for tags in targets]
             case _:
-                pass
+                keys = [0] * len(row_ids)
+        self._rows.add(ids, places, keys)
 
     def _code(self, label: str) -> int:
         return self._code_of.setdefault(label, len(self._code_of))
 
     def facts(self) -> Facts:
-        """What is known of all rows that were taken in; it can be asked for once."""
-        import numpy as np
-
-        codes = _joined(self._codes, np.int32)
-        keys = _joined(self._keys, np.int64)
+        """What is known of all rows that were taken in."""
+        single = isinstance(self.task, ImageClassification) or (
+            isinstance(self.task, TextClassification) and self.task.target == "single"
+        )
         return Facts(
-            ids=_joined(self._ids, "S16"),
+            n_rows=self._n_rows,
             names=tuple(self._code_of),
-            codes=codes,
-            counts=_joined(self._counts, np.int32) if self._counts else None,
-            keys=keys if keys.size else codes,
+            rows=self._rows,
+            labels=self._rows if single else self._labels,
             first_target=self._first,
-            targets_differ=self._differ,
+            inputs_differ=self._inputs_differ,
+            targets_differ=self._targets_differ,
         )
 
     def tables(self) -> Iterator[Any]:
@@ -123,13 +133,8 @@ class Intake:
         return self._spool.tables()
 
 
-def _joined(parts: list[Any], kind: Any) -> Any:
-    """One array of many, which are let go."""
-    import numpy as np
-
-    whole = np.concatenate([np.zeros(0, kind), *parts])
-    parts.clear()
-    return whole
+def _is_multi(task: Task) -> bool:
+    return isinstance(task, TextClassification) and task.target == "multi"
 
 
 def target_key(target: str | Sequence[str]) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from zenml_ftvr.values import DataSource, Task, TextClassification
 from zenml_ftvr.values.task import CausalLM, ImageClassification, Seq2Seq, TokenClassification
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy as np
@@ -23,24 +22,21 @@ __all__ = [
     "BATCH_ROWS",
     "Dataset",
     "Rows",
-    "digests_of",
-    "distinct_of",
-    "fingerprint_of",
     "ids_of",
     "is_among",
     "make_rows",
     "normalise",
-    "places_of",
     "row_id_of",
     "row_id_of_input",
     "rows_in",
     "schema_of",
-    "sha256_of_sorted",
     "text_of",
 ]
 
 ROW_ID_DIGITS = 32  # hexadecimal: 128 bits, so that two texts never share one by chance
-COMPARED = 2**20  # ids that are compared at a time
+TAKEN_FROM_MAP = 1_000
+"""Rows up to which they are taken from a mapped file: each brings a page or two into memory, which
+stay. More are read, each with its batch, which does not."""
 BATCH_ROWS = 1024  # rows that are Python objects at a time: of 10,000 characters each, some 10 MB
 
 
@@ -150,12 +146,18 @@ class Rows:
         places = np.asarray(indices, np.int64)
         order = np.argsort(places, kind="stable")
         places = places[order]
-        batches = [batch for batch in self.table.to_batches() if batch.num_rows]
-        ends = np.cumsum([batch.num_rows for batch in batches], dtype=np.int64)
+        mapped = self.table.to_batches()
+        sizes = [batch.num_rows for batch in mapped]
+        ends = np.cumsum(sizes, dtype=np.int64)
         cuts = np.searchsorted(places, ends)
+        reads = self.reader is not None and len(places) > TAKEN_FROM_MAP
         parts = [
-            batch.take(pa.array(places[start:stop] - (end - batch.num_rows)))
-            for batch, start, stop, end in zip(batches, [0, *cuts], cuts, ends, strict=False)
+            (self.reader.get_batch(n) if reads else mapped[n]).take(
+                pa.array(places[start:stop] - (end - size))
+            )
+            for n, (size, start, stop, end) in enumerate(
+                zip(sizes, [0, *cuts], cuts, ends, strict=False)
+            )
             if stop > start
         ]
         found = pa.Table.from_batches(parts, self.table.schema)
@@ -249,65 +251,11 @@ class Dataset:
         return [place[label] for label in rows.labels]
 
 
-def fingerprint_of(splits: Iterable[tuple[str, Rows]]) -> str:
-    """sha256 over split, id, input and target of every row, in sorted order."""
-    digests = bytearray()
-    for name, rows in splits:
-        for batch in rows.batches():
-            digests += digests_of(name, batch)
-    return sha256_of_sorted(digests)
-
-
-def digests_of(split: str, rows: Rows) -> bytes:
-    """The sha256 of every row of a split, one after the other."""
-    columns = zip(rows.row_ids, rows.inputs, rows.targets, strict=True)
-    return b"".join(_digest(split, *row) for row in columns)
-
-
-def sha256_of_sorted(digests: bytearray) -> str:
-    """One sha256 over many, whatever their order; they are sorted in place, 32 bytes a row."""
-    import numpy as np
-
-    ordered = np.frombuffer(digests, dtype="S32")
-    ordered.sort()
-    return hashlib.sha256(digests).hexdigest()
-
-
 def ids_of(row_ids: Sequence[str]) -> npt.NDArray[np.bytes_]:
     """Row ids as an array of 16 bytes each."""
     import numpy as np
 
     return np.frombuffer(bytes.fromhex("".join(row_ids)), dtype="S16")
-
-
-def distinct_of(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The distinct values, sorted; `values` are sorted in place.
-
-    `numpy.unique` would build a hash table of them, which is far larger.
-    """
-    import numpy as np
-
-    values.sort()
-    first = np.ones(len(values), bool)
-    first[1:] = values[1:] != values[:-1]
-    return values[first]
-
-
-def places_of(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """The place of each value among the distinct ones, sorted, as `numpy.unique` has its inverse.
-
-    In 24 bytes a value, where that takes 60 of the ids of rows.
-    """
-    import numpy as np
-
-    order = np.argsort(values)
-    first = np.ones(len(values), bool)
-    for start in range(1, len(values), COMPARED):
-        some = order[start - 1 : start - 1 + COMPARED + 1]
-        first[start : start + COMPARED] = values[some[1:]] != values[some[:-1]]
-    places = np.empty(len(values), np.int64)
-    places[order] = np.cumsum(first) - 1
-    return places
 
 
 def is_among(values: npt.NDArray[Any], ordered: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
@@ -319,22 +267,3 @@ def is_among(values: npt.NDArray[Any], ordered: npt.NDArray[Any]) -> npt.NDArray
     places = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
     found: npt.NDArray[np.bool_] = ordered[places] == values
     return found
-
-
-def _digest(split: str, row_id: str, value: Any, target: Any) -> bytes:
-    parts = (split.encode(), row_id.encode(), _canonical(value), _canonical(target))
-    return hashlib.sha256(b"\0".join(parts)).digest()
-
-
-def _canonical(value: Any) -> bytes:
-    """Bytes that are the same for equal values of one column, and for no others."""
-    match value:
-        case str():
-            return value.encode("utf-8", "surrogatepass")
-        case bytes():
-            return hashlib.sha256(value).digest()
-        case float():
-            return value.hex().encode()
-        case _:
-            # Escaped, so that no value can hold the byte between two of them.
-            return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zenml_ftvr.data.fingerprint import Fingerprint
 from zenml_ftvr.data.intake import Facts, Intake
-from zenml_ftvr.data.rows import (
-    BATCH_ROWS,
-    Dataset,
-    Rows,
-    digests_of,
-    distinct_of,
-    places_of,
-    schema_of,
-    sha256_of_sorted,
-)
+from zenml_ftvr.data.rows import BATCH_ROWS, Dataset, Rows, schema_of
+from zenml_ftvr.data.sorted_records import groups_of
 from zenml_ftvr.data.spool import Spool, work_folder
 from zenml_ftvr.errors import DataError
 from zenml_ftvr.values import DataSource, Task, TextClassification
@@ -143,37 +136,26 @@ class _Judged:
 
     labels: tuple[str, ...]
     rare: frozenset[str]
-    kept: npt.NDArray[np.bool_]
-    """Whether each row stays in the data set."""
     n_duplicates: int
     n_conflicts: int
     n_dropped: int
 
 
 def _judged(source: DataSource, task: Task, facts: Facts, splits: npt.NDArray[np.uint8]) -> _Judged:
-    import numpy as np
-
     _check_variety(task, facts)
-    # From here on a row's id is its place among the distinct ones.
-    places = places_of(facts.ids)
-    rare = _rare_labels(facts, places, splits)
+    rare = _rare_labels(facts, splits)
     if rare and source.rare_labels == "error":
         raise DataError(_rare_message(rare, _things(task)))
-    code_of = {label: code for code, label in enumerate(facts.names)}
-    dropped = np.isin(facts.codes, [code_of[label] for label in rare])
-    kept = np.ones(len(splits), bool)
-    if facts.counts is None and facts.codes.size:
-        kept = ~dropped
-    n_dropped = int((~kept).sum()) if facts.counts is None else _n_owners(facts.counts, dropped)
+    n_dropped = _n_owners(facts, rare)
     labels = tuple(sorted(set(facts.names).difference(rare)))
     _check_what_is_left(task, labels, rare)
-    _check_sizes(places[kept], splits[kept])
+    left = _what_is_left(facts, splits, rare)
+    _check_sizes(left.n_distinct)
     return _Judged(
         labels=labels,
         rare=frozenset(rare),
-        kept=kept,
-        n_duplicates=int(kept.sum()) - len(distinct_of(places[kept])),
-        n_conflicts=_n_conflicts(places[kept], facts.keys[kept]) if labels else 0,
+        n_duplicates=left.n_duplicates,
+        n_conflicts=left.n_conflicts if labels else 0,
         n_dropped=n_dropped,
     )
 
@@ -182,12 +164,53 @@ def _things(task: Task) -> str:
     return "images" if isinstance(task, ImageClassification) else "texts"
 
 
-def _n_owners(counts: npt.NDArray[np.int32], dropped: npt.NDArray[np.bool_]) -> int:
-    """How many rows lose a label, given how many each has, and which of all are dropped."""
+def _codes(facts: Facts, labels: Iterable[str]) -> list[int]:
+    code_of = {label: code for code, label in enumerate(facts.names)}
+    return [code_of[label] for label in labels]
+
+
+def _n_owners(facts: Facts, rare: Iterable[str]) -> int:
+    """How many rows have a rare label."""
     import numpy as np
 
-    owners = np.repeat(np.arange(len(counts)), counts)
-    return len(distinct_of(owners[dropped]))
+    codes = _codes(facts, rare)
+    if facts.labels is None or not codes:
+        return 0
+    parts = facts.labels.parts()
+    return sum(len(np.unique(part["row"][np.isin(part["key"], codes)])) for part in parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Left:
+    """Counts of the rows that stay in the data set."""
+
+    n_distinct: dict[str, int]
+    """Distinct inputs of each split."""
+    n_duplicates: int
+    n_conflicts: int
+    """Distinct inputs that have more than one target."""
+
+
+def _what_is_left(facts: Facts, splits: npt.NDArray[np.uint8], rare: Iterable[str]) -> _Left:
+    import numpy as np
+
+    codes = _codes(facts, rare) if facts.of_one_label else []
+    of_split = np.zeros(len(SPLITS), np.int64)
+    n_duplicates = n_conflicts = 0
+    for part in facts.rows.parts():
+        if codes:
+            part = part[~np.isin(part["key"], codes)]
+        groups = groups_of(part)
+        found = np.unique(groups * len(SPLITS) + splits[part["row"]]) % len(SPLITS)
+        of_split += np.bincount(found, minlength=len(SPLITS))
+        n_duplicates += len(part) - len(np.unique(groups))
+        differs = (groups[1:] == groups[:-1]) & (part["key"][1:] != part["key"][:-1])
+        n_conflicts += len(np.unique(groups[1:][differs]))
+    return _Left(
+        n_distinct=dict(zip(SPLITS, of_split.tolist(), strict=True)),
+        n_duplicates=n_duplicates,
+        n_conflicts=n_conflicts,
+    )
 
 
 def _written(
@@ -200,34 +223,37 @@ def _written(
     import pyarrow as pa
 
     schema = schema_of(intake.task)
-    digests = bytearray()
     with contextlib.ExitStack() as stack:
         spools = {
             name: stack.enter_context(Spool(schema, folder / f"{name}.arrow")) for name in SPLITS
         }
+        fingerprint = stack.enter_context(Fingerprint())
         start = 0
         for table in intake.tables():
             stop = start + len(table)
             for code, (name, spool) in enumerate(spools.items()):
-                mine = (splits[start:stop] == code) & judged.kept[start:stop]
-                part = table.filter(pa.array(mine))
-                if judged.rare and pa.types.is_list(schema.field("label").type):
-                    part = _without_labels(part, judged.rare)
+                part = table.filter(pa.array(splits[start:stop] == code))
+                if judged.rare:
+                    part = _without(part, judged.rare)
                 spool.write(part)
-                digests += digests_of(name, Rows(part))
+                fingerprint.add(name, Rows(part))
             start = stop
         rows = {name: spool.rows() for name, spool in spools.items()}
-    return rows, sha256_of_sorted(digests)
+        return rows, fingerprint.hexdigest()
 
 
-def _without_labels(table: Any, rare: frozenset[str]) -> Any:
+def _without(table: Any, rare: frozenset[str]) -> Any:
+    """Rows without those of a rare label, or where each has several, without these labels."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
+    label = table.schema.field("label")
+    if not pa.types.is_list(label.type):
+        return table.filter(pc.invert(pc.is_in(table["label"], pa.array(sorted(rare), label.type))))
     targets = [
-        [label for label in labels if label not in rare]
-        for labels in table.column("label").to_pylist()
+        [label for label in labels if label not in rare] for labels in table["label"].to_pylist()
     ]
-    return table.set_column(2, table.schema.field(2), pa.array(targets, table.schema.field(2).type))
+    return table.set_column(2, label, pa.array(targets, label.type))
 
 
 def _check_what_is_left(task: Task, labels: Sequence[str], rare: dict[str, Counter[str]]) -> None:
@@ -239,11 +265,7 @@ def _check_what_is_left(task: Task, labels: Sequence[str], rare: dict[str, Count
         raise DataError(f"{_rare_message(rare, _things(task))} Without them {left}.")
 
 
-def _check_sizes(places: npt.NDArray[np.int64], splits: npt.NDArray[np.uint8]) -> None:
-    import numpy as np
-
-    found = distinct_of(places * len(SPLITS) + splits) % len(SPLITS)
-    distinct = dict(zip(SPLITS, np.bincount(found, minlength=len(SPLITS)).tolist(), strict=True))
+def _check_sizes(distinct: Mapping[str, int]) -> None:
     for name, least in LEAST.items():
         if distinct[name] < least:
             shown = ", ".join(f"{distinct[one]:,} {one}" for one in SPLITS)
@@ -254,20 +276,10 @@ def _check_sizes(places: npt.NDArray[np.int64], splits: npt.NDArray[np.uint8]) -
             )
 
 
-def _n_conflicts(places: npt.NDArray[np.int64], keys: npt.NDArray[np.integer[Any]]) -> int:
-    """Distinct inputs that have more than one target."""
-    import numpy as np
-
-    order = np.lexsort((keys, places))
-    places, keys = places[order], keys[order]
-    same_input = places[1:] == places[:-1]
-    return len(distinct_of(places[1:][same_input & (keys[1:] != keys[:-1])]))
-
-
 def _check_variety(task: Task, facts: Facts) -> None:
-    if (facts.ids == facts.ids[0]).all():
+    if not facts.inputs_differ:
         raise DataError(
-            f"all {len(facts.ids):,} rows have the same {_things(task)[:-1]}. Check that "
+            f"all {facts.n_rows:,} rows have the same {_things(task)[:-1]}. Check that "
             f"text_column names the column that differs."
         )
     if isinstance(task, TextClassification | ImageClassification) and not facts.targets_differ:
@@ -284,26 +296,23 @@ def _check_variety(task: Task, facts: Facts) -> None:
         )
 
 
-def _rare_labels(
-    facts: Facts, places: npt.NDArray[np.int64], splits: npt.NDArray[np.uint8]
-) -> dict[str, Counter[str]]:
+def _rare_labels(facts: Facts, splits: npt.NDArray[np.uint8]) -> dict[str, Counter[str]]:
     """Labels that some split has too little of, each with its distinct inputs by split."""
     import numpy as np
 
-    if not facts.codes.size:
+    if facts.labels is None or not facts.names:
         return {}
-    n_labels = len(facts.names)
-    if facts.counts is not None:
-        places, splits = np.repeat(places, facts.counts), np.repeat(splits, facts.counts)
-    of_label = facts.codes.astype(np.int64) * len(SPLITS) + splits
-    distinct = distinct_of(places * (n_labels * len(SPLITS)) + of_label)
-    counts = np.bincount(
-        distinct % (n_labels * len(SPLITS)), minlength=n_labels * len(SPLITS)
-    ).reshape(n_labels, len(SPLITS))
+    n = len(facts.names) * len(SPLITS)
+    counts = np.zeros(n, np.int64)
+    for part in facts.labels.parts():
+        of_label = part["key"] * len(SPLITS) + splits[part["row"]]
+        distinct = np.unique(groups_of(part) * n + of_label)
+        counts += np.bincount(distinct % n, minlength=n)
+    table = counts.reshape(-1, len(SPLITS))
     least = np.array([LEAST[name] for name in SPLITS])
     return {
-        facts.names[code]: Counter(dict(zip(SPLITS, counts[code].tolist(), strict=True)))
-        for code in np.flatnonzero((counts < least).any(axis=1)).tolist()
+        facts.names[code]: Counter(dict(zip(SPLITS, table[code].tolist(), strict=True)))
+        for code in np.flatnonzero((table < least).any(axis=1)).tolist()
     }
 
 

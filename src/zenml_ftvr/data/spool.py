@@ -10,12 +10,19 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 from zenml_ftvr.data.rows import Rows, rows_in
 from zenml_ftvr.errors import DataError
 
-__all__ = ["SPILL_BYTES", "Spool", "rows_of_bytes", "work_folder"]
+__all__ = [
+    "SPILL_BYTES",
+    "Spool",
+    "file_without_name",
+    "no_room",
+    "rows_of_bytes",
+    "work_folder",
+]
 
 SPILL_BYTES = 2**24
 """Arrow bytes up to which rows stay in memory, 16 MiB, for all rows and for each split: together a
@@ -62,6 +69,21 @@ def _remove_stale(parent: Path) -> None:
         with contextlib.suppress(OSError):  # another process removes it, or owns it
             if time.time() - folder.stat().st_mtime > STALE_SECONDS:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def file_without_name() -> IO[bytes]:
+    """A file to write to and read from, on the disk that work folders are on; it goes when it is
+    closed, or when nothing maps it any more."""
+    # A folder for temporary files may be in memory, which is what a file is to save.
+    return tempfile.TemporaryFile(prefix=PREFIX, dir=_parent())
+
+
+def no_room(error: OSError) -> DataError:
+    """What a file that cannot be written ends in."""
+    return DataError(
+        f"rows cannot be kept in {_parent()} while they are read ({error}). Free space there, or "
+        f"set ZENML_FTVR_CACHE to a folder with twice what the data has."
+    )
 
 
 def rows_of_bytes(table: Any) -> int:
@@ -137,10 +159,7 @@ class Spool:
                 together = pa.concat_tables(some).combine_chunks()
                 self._writer.write_table(together, max_chunksize=rows_of_bytes(together))
         except OSError as error:
-            raise DataError(
-                f"rows cannot be kept in {self._path.parent} while they are read ({error}). Free "
-                f"space there, or set ZENML_FTVR_CACHE to a folder with twice what the data has."
-            ) from error
+            raise no_room(error) from error
         self._held_bytes = 0
 
     def _close(self) -> None:

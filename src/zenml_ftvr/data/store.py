@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from zenml_ftvr.data.rows import Dataset, Rows, digests_of, rows_in, sha256_of_sorted
+from zenml_ftvr.data.fingerprint import Fingerprint
+from zenml_ftvr.data.rows import Dataset, Rows, rows_in
 from zenml_ftvr.data.split import SPLITS
 from zenml_ftvr.data.spool import rows_of_bytes
 from zenml_ftvr.errors import DataError
@@ -62,14 +63,13 @@ def read_dataset(folder: Path) -> Dataset:
                 f"{path} has schema version {record['schema_version']}; this version of "
                 f"zenml-ftvr reads up to {SCHEMA_VERSION}. Upgrade zenml-ftvr."
             )
-        digests = bytearray()
-        splits = {}
-        for name in SPLITS:
-            rows = rows_in(folder / f"{name}.arrow")
-            for batch in rows.batches():
-                batch.table.validate(full=True)
-                digests += digests_of(name, batch)
-            splits[name] = rows
+        splits = {name: rows_in(folder / f"{name}.arrow") for name in SPLITS}
+        with Fingerprint() as found:
+            for name, rows in splits.items():
+                for batch in rows.batches():
+                    batch.table.validate(full=True)
+                    found.add(name, batch)
+            actual = found.hexdigest()
         dataset = Dataset(
             source=_source_of(record["source"]),
             **splits,
@@ -85,7 +85,6 @@ def read_dataset(folder: Path) -> Dataset:
             f"{folder} is not a whole data set ({type(error).__name__}: {error}). Run load_data "
             f"again."
         ) from error
-    actual = sha256_of_sorted(digests)
     if actual != dataset.fingerprint:
         raise DataError(
             f"{folder} was changed after it was written: its rows have fingerprint {actual[:12]}, "

@@ -29,7 +29,7 @@ from zenml_ftvr.values import (
 )
 from zenml_ftvr.values.words import duration
 
-__all__ = ["PricedArm", "beyond_limits", "hours_left", "price_arm"]
+__all__ = ["PricedArm", "ample_seconds", "beyond_limits", "hours_left", "price_arm"]
 
 PLANNED_SHARE = 0.9
 """Of the time left, what a shortened plan may fill. Trainings by labels took .94 and 1.04 of what
@@ -125,6 +125,24 @@ def price_arm(
         notes=(*plan.reasons, *((shortened,) if shortened else ())),
     )
     return PricedArm(approach=approach, cost=cost, plan=plan, problems=())
+
+
+def ample_seconds(
+    approach: Approach, basis: PlanBasis, calibration: Calibration, share: float = 1.0
+) -> float | None:
+    """Seconds of a training with `share` of its epochs and of its evaluation; None if not
+    calibrated.
+
+    At other sizes than the data's: with `PlanBasis.resized`.
+    """
+    arm = calibration.arm(approach.kind)
+    if arm is None:
+        return None
+    plan = make_plan(approach, basis)
+    arm = transferred(arm, plan.approach, basis, calibration)
+    steps = math.ceil(share * plan.max_steps)
+    pretraining = pretraining_seconds(arm, plan.approach, basis)
+    return pretraining + _training_seconds(arm, basis, steps) + _evaluation_seconds(arm, basis)
 
 
 def _peak_gib(

@@ -79,6 +79,26 @@ class PlanBasis:
         """Tokens that a text is cut at."""
         return most_tokens(self.task)
 
+    def resized(
+        self, n_train: int, n_validation: int | None = None, n_test: int | None = None
+    ) -> PlanBasis:
+        """The same with `n_train` rows to train on; None keeps the other splits as they are."""
+        facts = self.facts
+        return dataclasses.replace(
+            self,
+            facts=dataclasses.replace(
+                facts,
+                n_train=n_train,
+                n_validation=facts.n_validation if n_validation is None else n_validation,
+                n_test=facts.n_test if n_test is None else n_test,
+                n_words=max(1, round(facts.n_words * n_train / facts.n_train)),
+                target_bits=None
+                if facts.target_bits is None
+                else facts.target_bits * n_train / facts.n_train,
+            ),
+            n_encoded=min(self.n_encoded, n_train),
+        )
+
 
 CHARACTERS_PER_TOKEN = 4
 """Of English, as GPT-2's tokenizer and its successors cut it: OpenAI's help centre, "What are

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import assert_never
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from zenml_ftvr.approaches import NEURAL_LOOP, baseline_words
-from zenml_ftvr.decide.cost import PricedArm, hours_left, price_arm
+from zenml_ftvr.decide.cost import PricedArm, ample_seconds, hours_left, price_arm
+from zenml_ftvr.decide.fit import fit_sentences, other_base_sentences
+from zenml_ftvr.decide.foresee import foresee
 from zenml_ftvr.decide.plan import PlanBasis
 from zenml_ftvr.decide.prior import Order, order_arms
+from zenml_ftvr.decide.verdict import (
+    arm_sentences,
+    choice_sentences,
+    verdict_from_evidence,
+    verdict_from_pilots,
+)
 from zenml_ftvr.errors import BudgetError
 from zenml_ftvr.values import (
     Baseline,
@@ -19,13 +28,24 @@ from zenml_ftvr.values import (
     Kind,
     Ledger,
     LedgerEntry,
+    Metric,
+    PilotEvidence,
     RankedArm,
     Recommendation,
     Request,
+    Score,
     ScreeningEvidence,
+    from_unit_score,
     metric_of,
 )
-from zenml_ftvr.values.words import metric_words
+from zenml_ftvr.values.curve import ScoreForecast
+from zenml_ftvr.values.foresight import Foresight
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
 
 __all__ = ["recommend"]
 
@@ -36,16 +56,19 @@ def recommend(
     evidence: ScreeningEvidence,
     request: Request,
     basis: PlanBasis,
+    pilots: PilotEvidence | None = None,
 ) -> Recommendation:
     """The arms ranked by measurement and cited evidence, and the choice.
 
-    The choice is made in this order: where published evidence puts fine-tuning above what was
-    measured, the first fine-tuned arm that is feasible; else, of the arms that were measured, the
-    cheapest whose expected regret is within the tolerance; else the first feasible of the order.
-    Equal arguments give equal answers. Raises `BudgetError` when no arm is feasible.
+    Where an arm that takes gradient steps has pilots, the choice is among the arms with pilots: the
+    cheapest whose forecast is within the tolerance of the highest. Without such pilots it is made
+    in this order: where published evidence puts fine-tuning above what was measured, the first
+    fine-tuned arm that is feasible; else, of the arms that were measured, the cheapest whose
+    expected regret is within the tolerance; else the first feasible of the order. Equal arguments
+    give equal answers. Raises `BudgetError` when no arm is feasible.
     """
     request = dataclasses.replace(request, task=basis.task)  # with its metric
-    ledger = _ledger(calibration, evidence)
+    ledger = _ledger(calibration, evidence, pilots)
     left = hours_left(request.budget, calibration.hardware, ledger) * 3600
     if evidence.measured_for("head") is not None:
         basis = dataclasses.replace(basis, n_encoded=profile.n_train)
@@ -60,16 +83,30 @@ def recommend(
         why = " ".join(f"{kind}: {arm.problems[0]}" for kind, arm in priced.items())
         raise BudgetError(f"no approach is feasible. {why}")
     order = order_arms(profile, evidence, calibration, metric_of(request.task))
-    choice, why_chosen = _choose(order, evidence, feasible, request)
-    ranking = _ranking(order, choice, feasible, list(priced))
+    foresight = _foresight(pilots, priced, feasible, basis, calibration, request)
+    if pilots is not None and foresight is not None and _decides(foresight, order, feasible):
+        choice, verdict = foresight.choice.kind, verdict_from_pilots(foresight, pilots, request)
+        reasons = (*choice_sentences(foresight, pilots), *order.reasons)
+    else:
+        choice, why_chosen = _choose(order, evidence, feasible, request)
+        verdict = verdict_from_evidence(choice, order, evidence, request)
+        reasons = (*order.reasons, *why_chosen)
+    ranking = _ranking(order, foresight, choice, feasible, list(priced))
     companion = None
     if request.also_train == "best_neural":
         companion = _companion(ranking, priced, choice, left - baseline_seconds)
     return Recommendation(
-        arms=tuple(_ranked(priced[kind], order, evidence, request) for kind in ranking),
+        arms=tuple(
+            _ranked(priced[kind], order, evidence, request, foresight, pilots) for kind in ranking
+        ),
         choice=choice,
-        verdict=_verdict(choice, order, evidence, request),
-        reasons=(*order.reasons, *why_chosen, *_cautions(evidence, basis, feasible)),
+        verdict=verdict,
+        reasons=(
+            *reasons,
+            *fit_sentences(evidence.adequacy, request.base_model.name),
+            *other_base_sentences(evidence.other_bases, request.base_model.name),
+            *_cautions(evidence, basis, feasible),
+        ),
         budget=request.budget,
         hours_allowed=left / 3600,
         profile=profile,
@@ -79,17 +116,80 @@ def recommend(
         tolerance=request.tolerance,
         ledger=ledger,
         companion=companion,
+        pilots=pilots,
+        foresight=foresight,
     )
 
 
-def _ledger(calibration: Calibration, evidence: ScreeningEvidence) -> Ledger:
-    return Ledger(
-        entries=(
-            LedgerEntry(what="calibration", kind=None, seconds=calibration.seconds),
-            LedgerEntry(what="cross-validation", kind=None, seconds=evidence.seconds),
-        ),
-        usd_per_hour=calibration.hardware.usd_per_hour,
+def _ledger(
+    calibration: Calibration, evidence: ScreeningEvidence, pilots: PilotEvidence | None
+) -> Ledger:
+    entries = [
+        LedgerEntry(what="calibration", kind=None, seconds=calibration.seconds),
+        LedgerEntry(what="cross-validation", kind=None, seconds=evidence.seconds),
+    ]
+    if pilots is not None:
+        for kind in dict.fromkeys(one.kind for one in pilots.runs):
+            seconds = math.fsum(one.seconds for one in pilots.runs if one.kind == kind)
+            entries.append(LedgerEntry(what="pilots", kind=kind, seconds=seconds))
+    return Ledger(entries=tuple(entries), usd_per_hour=calibration.hardware.usd_per_hour)
+
+
+def _foresight(
+    pilots: PilotEvidence | None,
+    priced: dict[Kind, PricedArm],
+    feasible: Sequence[Kind],
+    basis: PlanBasis,
+    calibration: Calibration,
+    request: Request,
+) -> Foresight | None:
+    """What the pilots say of the arms on offer; None where there are none."""
+    if pilots is None:
+        return None
+    hours = {kind: cost.hours for kind in feasible if (cost := priced[kind].cost) is not None}
+    hours_at = {arm.approach.kind: _hours_at(arm, basis, calibration) for arm in priced.values()}
+    return foresee(
+        pilots,
+        hours,
+        hours_at,
+        basis.facts.n_train,
+        request,
+        calibration.hardware.usd_per_hour,
     )
+
+
+def _hours_at(
+    arm: PricedArm, basis: PlanBasis, calibration: Calibration
+) -> Callable[[Floats], Floats]:
+    """The hours of an arm with all its epochs, for sizes in rows; all splits grow alike."""
+
+    def hours_at(sizes: Floats) -> Floats:
+        import numpy as np
+
+        facts, hours = basis.facts, []
+        for size in sizes.tolist():
+            times = size / facts.n_train
+            at_size = basis.resized(
+                max(1, round(size)),
+                math.ceil(facts.n_validation * times),
+                math.ceil(facts.n_test * times),
+            )
+            seconds = ample_seconds(arm.approach, at_size, calibration)
+            hours.append(math.inf if seconds is None else seconds / 3600)
+        return np.array(hours)
+
+    return hours_at
+
+
+def _decides(foresight: Foresight, order: Order, feasible: Sequence[Kind]) -> bool:
+    """Whether the pilots speak of the arms that matter: of those that published evidence would
+    choose, or else of any that takes gradient steps. `baseline` and `head` alone are compared by
+    their cross-validation, which has every training row for a judge."""
+    piloted = {one.kind for one in foresight.choice.standings}
+    trusted = [kind for kind in order.trusted if kind in feasible]
+    if trusted:
+        return any(kind in piloted for kind in trusted)
+    return bool(piloted - {"baseline", "head"})
 
 
 def _choose(
@@ -108,13 +208,14 @@ def _choose(
     measured = [one.kind for one in evidence.measured if one.kind in feasible]
     difference = evidence.difference(metric_of(request.task))
     if len(measured) == 2 and difference is not None:
+        words = baseline_words(request.task)
         if difference.regret_of_second <= tolerance:
             return "baseline", (
-                f"Choosing word counts over the head costs {difference.regret_of_second:.3f} in "
+                f"Choosing {words} over the head costs {difference.regret_of_second:.3f} in "
                 f"expectation, within the tolerance of {tolerance:g}, and it is the cheaper one.",
             )
         return "head", (
-            f"Choosing word counts over the head would cost {difference.regret_of_second:.3f} in "
+            f"Choosing {words} over the head would cost {difference.regret_of_second:.3f} in "
             f"expectation, more than the tolerance of {tolerance:g}.",
         )
     if measured:
@@ -127,15 +228,29 @@ def _choose(
 
 
 def _ranking(
-    order: Order, choice: Kind, feasible: Sequence[Kind], offered: Sequence[Kind]
+    order: Order,
+    foresight: Foresight | None,
+    choice: Kind,
+    feasible: Sequence[Kind],
+    offered: Sequence[Kind],
 ) -> list[Kind]:
-    """The choice, then the order; infeasible arms last."""
+    """The choice, then those with pilots by forecast, then the order; infeasible ones last."""
+    standings = () if foresight is None else foresight.choice.standings
+    places = {one.kind: place for place, one in enumerate(standings)}
     kinds = [kind for kind in order.kinds if kind in offered]
-    return sorted(kinds, key=lambda kind: (kind != choice, kind not in feasible))
+    return sorted(
+        kinds,
+        key=lambda kind: (kind != choice, kind not in feasible, places.get(kind, len(places))),
+    )
 
 
 def _ranked(
-    arm: PricedArm, order: Order, evidence: ScreeningEvidence, request: Request
+    arm: PricedArm,
+    order: Order,
+    evidence: ScreeningEvidence,
+    request: Request,
+    foresight: Foresight | None,
+    pilots: PilotEvidence | None,
 ) -> RankedArm:
     kind = arm.approach.kind
     measured = evidence.measured_for(kind)
@@ -146,17 +261,37 @@ def _ranked(
             f"one fold.",
             *sentences,
         )
+    score = None if measured is None else measured.score(metric_of(request.task))
+    forecast = None if foresight is None else foresight.forecast(kind)
+    if forecast is not None and pilots is not None:
+        score = _forecast_score(forecast, pilots.metric, pilots.n_select)
     return RankedArm(
         approach=arm.approach,
         feasible=not arm.problems,
         reasons=arm.problems,
         forecast=Forecast(
-            score=None if measured is None else measured.score(metric_of(request.task)),
-            basis="prior" if measured is None else "measured",
-            evidence=sentences,
+            score=score,
+            basis="piloted"
+            if forecast is not None
+            else ("prior" if measured is None else "measured"),
+            evidence=(*arm_sentences(foresight, pilots, kind), *sentences),
         ),
         cost=arm.cost,
         plan=arm.plan,
+    )
+
+
+def _forecast_score(forecast: ScoreForecast, metric: Metric, n_select: int) -> Score:
+    """In the metric's own units, of which fewer may be better."""
+    limits = [from_unit_score(metric, one) for one in (forecast.low, forecast.high)]
+    return Score(
+        metric=metric,
+        value=from_unit_score(metric, forecast.mean),
+        low=min(limits),
+        high=max(limits),
+        n_rows=n_select,
+        level=forecast.level,
+        method="learning curves of pilots",
     )
 
 
@@ -199,60 +334,3 @@ def _cautions(
     if set(feasible) <= {"baseline", "head"} and basis.source is not None:
         cautions.append("The budget allows no training by gradient steps.")
     return tuple(cautions)
-
-
-def _verdict(choice: Kind, order: Order, evidence: ScreeningEvidence, request: Request) -> str:
-    model = request.base_model.name
-    measured = evidence.measured_for(choice)
-    scored = ""
-    if measured is not None:
-        score = measured.score(metric_of(request.task))
-        name = metric_words(score.metric)
-        scored = f"{name} {score.value:.3f} [{score.low:.3f}, {score.high:.3f}], cross-validated"
-    match choice:
-        case "baseline":
-            why = {
-                "transfers": f"the head on {model}'s features is not worth its price",
-                "no difference": f"{model}'s features do no better",
-                "does not transfer": f"{model}'s features do worse",
-                "unmeasured": "nothing else was measured",
-            }[order.situation]
-            reach = f"reach {scored}" if scored else "will do"
-            return f"Leave the neural network alone: {baseline_words(request.task)} {reach}; {why}."
-        case "head":
-            reach = f": {scored}" if scored else ""
-            return f"Keep {model} frozen and train a linear head on its features{reach}."
-        case "contrastive":
-            return (
-                f"Train {model} on pairs of texts, then a head: its features already beat word "
-                f"counts, and with so few rows a class this has been ahead of fine-tuning."
-                if order.trusted
-                else f"Train {model} on pairs of texts, then a head, of the arms on offer."
-            )
-        case "partial":
-            return (
-                f"Fine-tune the last layers of {model}: its features already beat word counts, "
-                f"published comparisons at this size gain on that, and training all of it does "
-                f"not fit here."
-                if order.trusted
-                else f"Fine-tune the last layers of {model}, of the arms on offer."
-            )
-        case "full":
-            return (
-                f"Fine-tune all of {model}: its features already beat word counts, and published "
-                f"comparisons at this size gain on that."
-                if order.trusted
-                else f"Fine-tune all of {model}, of the arms on offer."
-            )
-        case "lora":
-            return (
-                f"Fine-tune {model} with LoRA: its features already beat word counts, published "
-                f"comparisons at this size gain on that, and LoRA equals full fine-tuning at less "
-                f"cost."
-                if order.trusted
-                else f"Fine-tune {model} with LoRA, of the arms on offer."
-            )
-        case "scratch":
-            return "Train a small model from scratch on this data, of the arms on offer."
-        case _:
-            assert_never(choice)

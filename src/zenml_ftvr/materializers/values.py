@@ -13,12 +13,23 @@ from zenml.metadata.metadata_types import MetadataType
 
 from zenml_ftvr import report
 from zenml_ftvr.errors import DataError
-from zenml_ftvr.values import Calibration, DataProfile, Evaluation, Recommendation
+from zenml_ftvr.values import (
+    Calibration,
+    Comparison,
+    DataProfile,
+    Evaluation,
+    ForecastRecord,
+    PilotEvidence,
+    Recommendation,
+)
 
 __all__ = [
     "CalibrationMaterializer",
+    "ComparisonMaterializer",
     "DataProfileMaterializer",
     "EvaluationMaterializer",
+    "ForecastRecordMaterializer",
+    "PilotEvidenceMaterializer",
     "RecommendationMaterializer",
     "page",
     "read_value",
@@ -106,6 +117,21 @@ class CalibrationMaterializer(_ValueMaterializer):
         return page(self, report.calibration_page(data))
 
 
+class PilotEvidenceMaterializer(_ValueMaterializer):
+    """`PilotEvidence`."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (PilotEvidence,)
+
+    def save_visualizations(self, data: PilotEvidence) -> dict[str, VisualizationType]:
+        """Every pilot with its score and seconds."""
+        return page(self, report.pilots_page(data))
+
+    def extract_metadata(self, data: PilotEvidence) -> dict[str, MetadataType]:
+        """What is worth a line beside the artifact."""
+        scored = sum(one.status == "scored" for one in data.runs)
+        return {"pilots": len(data.runs), "scored": scored, "seconds": round(data.seconds, 1)}
+
+
 class RecommendationMaterializer(_ValueMaterializer):
     """`Recommendation`."""
 
@@ -118,6 +144,21 @@ class RecommendationMaterializer(_ValueMaterializer):
     def extract_metadata(self, data: Recommendation) -> dict[str, MetadataType]:
         """What is worth a line beside the artifact."""
         return {"choice": data.choice, "verdict": data.verdict}
+
+
+class ForecastRecordMaterializer(_ValueMaterializer):
+    """`ForecastRecord`."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (ForecastRecord,)
+
+    def save_visualizations(self, data: ForecastRecord) -> dict[str, VisualizationType]:
+        """Forecasts beside outcomes."""
+        return page(self, report.record_page(data))
+
+    def extract_metadata(self, data: ForecastRecord) -> dict[str, MetadataType]:
+        """How many outcomes lay within their forecasts."""
+        inside = [one.is_inside for one in data.outcomes if one.is_inside is not None]
+        return {"forecasts": len(inside), "inside": sum(inside)}
 
 
 class EvaluationMaterializer(_ValueMaterializer):
@@ -135,4 +176,21 @@ class EvaluationMaterializer(_ValueMaterializer):
             f"{model.kind}/{score.metric}": score.value
             for model in data.models
             for score in model.scores
+        }
+
+
+class ComparisonMaterializer(_ValueMaterializer):
+    """`Comparison`."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Comparison,)
+
+    def save_visualizations(self, data: Comparison) -> dict[str, VisualizationType]:
+        """The verdict, the table, and how sure it is."""
+        return page(self, report.comparison_page(data))
+
+    def extract_metadata(self, data: Comparison) -> dict[str, MetadataType]:
+        """The verdict, and every approach's mean."""
+        return {
+            "verdict": data.verdict,
+            **{f"{arm.kind}/{data.metric}": arm.score(data.metric).value for arm in data.arms},
         }

@@ -2,7 +2,7 @@
 
 from zenml_ftvr.models.baselines import Baseline, fit_baseline
 from zenml_ftvr.models.build import Trainable, build
-from zenml_ftvr.models.features import Encoder, cached_features, load_encoder
+from zenml_ftvr.models.features import Encoder, cached_features, load_encoder, twin_features
 from zenml_ftvr.models.folder import folder_bytes, save_baseline, save_head, save_trainable
 from zenml_ftvr.models.from_nothing import ModelHead, model_from_nothing
 from zenml_ftvr.models.heads import keeps_documents_apart
@@ -62,4 +62,5 @@ __all__ = [
     "tokenizer_view",
     "train_tokenizer",
     "training_precision",
+    "twin_features",
 ]

@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[np.float32]
 
-__all__ = ["Encoder", "ImageEncoder", "TextEncoder", "cached_features", "load_encoder"]
+__all__ = [
+    "Encoder",
+    "ImageEncoder",
+    "TextEncoder",
+    "cached_features",
+    "load_encoder",
+    "twin_features",
+]
 
 FEATURES_VERSION = 1  # raised when the same rows would give other features
 
@@ -137,6 +144,29 @@ def cached_features(
     if isinstance(task, ImageClassification):
         return _cached_of_images(base, rows, task, device, on_batch)
     return _cached_of_texts(base, rows, task, device, on_batch)
+
+
+def twin_features(
+    base: ResolvedModel, rows: Rows, task: Task, device: str, seed: int
+) -> npt.NDArray[np.float32]:
+    """Features of `rows` [rows, hidden] from a model of the same shape that has learnt nothing.
+
+    Weights are drawn as transformers begins a training of that architecture, from `seed`.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModel
+
+    allowed = "remote_code" in base.source.allow
+    config = AutoConfig.from_pretrained(base.folder, trust_remote_code=allowed)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = AutoModel.from_config(config, trust_remote_code=allowed)
+    model = model.to(device).eval()
+    if isinstance(task, ImageClassification):
+        processor = load_processor(base.folder, "image-classification", base.source.allow)
+        return ImageEncoder(model, processor).features(rows)
+    tokenizer = load_tokenizer(base.folder, base.source.allow)
+    return TextEncoder(model, tokenizer, most_tokens(task)).features(rows)
 
 
 def _cached_of_texts(

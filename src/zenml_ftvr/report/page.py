@@ -1,22 +1,41 @@
-"""The shell of every page: one file, no scripts, light and dark, for screen, phone and paper."""
+"""Blocks as HTML: one file, no scripts, light and dark, for screen, phone and paper."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import assert_never
 
+from zenml_ftvr.report.blocks import (
+    Block,
+    Blocks,
+    Bullets,
+    Callout,
+    Chart,
+    Code,
+    Details,
+    Facts,
+    Heading,
+    HeatTable,
+    Paragraph,
+    Table,
+    Verdict,
+)
 from zenml_ftvr.report.wording import escape
 
-__all__ = ["callout", "code", "details", "facts", "paragraphs", "section", "shell", "table"]
+__all__ = ["html_of", "section", "shell"]
 
-# Colours of series and of good and bad are from Okabe & Ito 2008, which colour-blind people can
-# tell apart; on dark ground their lighter ones.
+# Colours of series, of approaches and of good and bad are from Okabe & Ito 2008 ("Color universal
+# design", jfly.uni-koeln.de/color), which colour-blind people can tell apart; on dark ground their
+# lighter ones. Approaches also differ by dashes, names and places, so that no chart needs colour.
 STYLE = """
 :root{color-scheme:light dark;--paper:#fff;--card:#f6f7f8;--ink:#1c1f23;--muted:#5d6570;
 --line:#dde1e6;--accent:#0072b2;--good:#00795a;--warn:#b04a00;--s1:#0072b2;--s2:#d55e00;
---s3:#009e73;--s4:#b3588f;--soft:rgba(0,114,178,.10)}
+--s3:#009e73;--s4:#b3588f;--soft:rgba(0,114,178,.10);--baseline:#6b737d;--head:#0072b2;
+--contrastive:#cc79a7;--partial:#56b4e9;--full:#d55e00;--lora:#e69f00;--scratch:#009e73}
 @media (prefers-color-scheme:dark){:root{--paper:#15181c;--card:#1e2227;--ink:#e8eaed;
 --muted:#a3abb5;--line:#343a42;--accent:#56b4e9;--good:#3fc79a;--warn:#f0a050;--s1:#56b4e9;
---s2:#e69f00;--s3:#3fc79a;--s4:#d99bc0;--soft:rgba(86,180,233,.14)}}
+--s2:#e69f00;--s3:#3fc79a;--s4:#d99bc0;--soft:rgba(86,180,233,.14);--baseline:#a3abb5;
+--head:#3d94d9;--contrastive:#d99bc0;--partial:#9fd6f7;--full:#f0814a;--lora:#e6b440;
+--scratch:#3fc79a}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);line-height:1.5;
 font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
@@ -39,10 +58,9 @@ display:block}
 table{border-collapse:collapse;width:100%;font-size:.92rem;font-variant-numeric:tabular-nums}
 th,td{text-align:left;vertical-align:top;padding:.45rem .75rem .45rem 0;
 border-bottom:1px solid var(--line)}
-th{font-weight:600;color:var(--muted);white-space:nowrap}
-td.n,th.n{text-align:right;white-space:nowrap}
-td.l{max-width:22rem;min-width:4.5rem;overflow-wrap:anywhere}
-td.l:first-child{min-width:1.5rem}
+th{font-weight:600;color:var(--muted);vertical-align:bottom}
+td.n,th.n{text-align:right}td.n{white-space:nowrap}
+td.l{max-width:22rem}td.long{min-width:9rem;overflow-wrap:anywhere}
 tr.chosen td{background:var(--soft)}tr.chosen td:first-child{box-shadow:inset 3px 0 var(--accent)}
 tr td:first-child,tr th:first-child{padding-left:.6rem}
 .callout{border-left:3px solid var(--warn);background:var(--card);padding:.6rem .9rem;
@@ -51,24 +69,30 @@ border-radius:0 .4rem .4rem 0}
 pre{background:var(--card);border-radius:.5rem;padding:.8rem 1rem;font-size:.86rem;
 line-height:1.45;white-space:pre-wrap;overflow-wrap:anywhere}
 code{font-family:ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace}
-.chart{overflow-x:auto;margin:.75rem 0}.chart svg{display:block;width:100%;min-width:26rem;
-max-width:46rem;
-height:auto}svg text{fill:var(--ink);
+.chart{margin:.75rem 0}.chart svg{display:block;width:100%;max-width:44rem;height:auto}
+.narrow{display:none}.narrow svg{max-width:26rem}svg text{fill:var(--ink);
 font:13px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
 svg .muted{fill:var(--muted)}svg .grid{stroke:var(--line)}
-.bar{background:var(--s1);height:.7rem;border-radius:.2rem;min-width:2px}
-.heat{width:auto}.heat td,.heat th{padding:.3rem .4rem;border:1px solid var(--line);
-text-align:right}
+.bar{background:var(--s1);height:.7rem;margin-top:.3rem;border-radius:.2rem;min-width:2px}
+.heat{width:auto}.heat th{white-space:nowrap}
+.heat td,.heat th{padding:.3rem .4rem;border:1px solid var(--line);text-align:right}
 .heat td{min-width:2.1rem}.heat th{max-width:12rem;overflow:hidden;text-overflow:ellipsis}
 .heat thead th{writing-mode:vertical-rl;transform:rotate(180deg);text-align:left;max-height:9rem;
 vertical-align:bottom;padding:.4rem .3rem;border-width:0}
 details{margin:.5rem 0}summary{cursor:pointer;color:var(--accent)}
 footer{margin-top:3rem;color:var(--muted);font-size:.85rem}
-@media (max-width:40rem){main{padding:1.25rem .9rem 3rem}.verdict{font-size:1.3rem}}
-@media print{main{max-width:none;padding:0}h2{break-after:avoid}
+.on-map text{font-weight:600}.on-map text,.beside text{paint-order:stroke;stroke:var(--paper);
+stroke-width:3px}
+@media (max-width:40rem){.wide{display:none}.narrow{display:block}
+main{padding:1.25rem .9rem 3rem}.verdict{font-size:1.3rem}table{font-size:.86rem}}
+@media print{main{max-width:none;padding:0}table{font-size:.75rem}
+th,td{padding:.3rem .4rem .3rem 0}h2{break-after:avoid}
 table,.chart,.fact{break-inside:avoid}
-.box,.chart{overflow:visible}details>*{display:block}}
+.box{overflow:visible}.wide{display:block}.narrow{display:none}details>*{display:block}}
 """
+
+
+WORD = 20  # characters that a column is always as wide as: the longest words of prose
 
 
 def shell(title: str, body: str) -> str:
@@ -81,62 +105,103 @@ def shell(title: str, body: str) -> str:
     )
 
 
-def section(heading: str, body: str) -> str:
+def section(heading: str, blocks: Blocks) -> str:
     """A heading and what is below it; nothing where there is nothing below it."""
+    body = html_of(blocks)
     return f"<h2>{escape(heading)}</h2>\n{body}\n" if body else ""
 
 
-def paragraphs(sentences: Sequence[str]) -> str:
-    """A list of sentences."""
-    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
-    return f"<ul>{items}</ul>" if items else ""
+def html_of(blocks: Blocks) -> str:
+    """Blocks in their order, each on lines of its own; every text in them is escaped here."""
+    return "\n".join(html for block in blocks if (html := _html(block)))
 
 
-def callout(sentence: str) -> str:
-    """A sentence that must not be overlooked."""
-    return f'<div class="callout">{escape(sentence)}</div>'
+def _html(block: Block) -> str:
+    match block:
+        case Verdict():
+            return f'<p class="verdict">{escape(block.text)}</p>'
+        case Heading():
+            return f"<h3>{escape(block.text)}</h3>"
+        case Paragraph():
+            kind = ' class="small muted"' if block.size == "small" else ""
+            return f"<p{kind}>{escape(block.text)}</p>"
+        case Bullets():
+            items = "".join(f"<li>{escape(sentence)}</li>" for sentence in block.sentences)
+            return f"<ul>{items}</ul>" if items else ""
+        case Callout():
+            return f'<div class="callout">{escape(block.text)}</div>'
+        case Facts():
+            return _facts(block)
+        case Table():
+            return _table(block)
+        case HeatTable():
+            return _heat_table(block)
+        case Chart():
+            return (
+                f'<div class="chart wide">{block.wide}</div>\n'
+                f'<div class="chart narrow">{block.narrow}</div>'
+            )
+        case Code():
+            return f"<pre><code>{escape(block.text)}</code></pre>"
+        case Details():
+            body = html_of(block.blocks)
+            return f"<details><summary>{escape(block.summary)}</summary>{body}</details>"
+        case _:
+            assert_never(block)
 
 
-def code(text: str) -> str:
-    """Lines to copy."""
-    return f"<pre><code>{escape(text)}</code></pre>"
-
-
-def details(summary: str, body: str) -> str:
-    """What only some readers want."""
-    return f"<details><summary>{escape(summary)}</summary>{body}</details>"
-
-
-def facts(entries: Sequence[tuple[str, str, str]]) -> str:
-    """Tiles of (value, name, remark)."""
+def _facts(facts: Facts) -> str:
     tiles = "".join(
-        f'<div class="fact"><span>{escape(name)}</span><b>{escape(value)}</b>'
-        f"{f'<i>{escape(remark)}</i>' if remark else ''}</div>"
-        for value, name, remark in entries
+        f'<div class="fact"><span>{escape(one.name)}</span><b>{escape(one.value)}</b>'
+        f"{f'<i>{escape(one.remark)}</i>' if one.remark else ''}</div>"
+        for one in facts.entries
     )
     return f'<div class="facts">{tiles}</div>'
 
 
-def table(
-    header: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    *,
-    numeric: frozenset[int] = frozenset(),
-    chosen: int | None = None,
-) -> str:
-    """A table of plain texts, all escaped; `numeric` columns are set to the right."""
-
+def _table(table: Table) -> str:
     def cell(tag: str, index: int, text: str) -> str:
-        kind = "n" if index in numeric else "l"
+        kind = "n" if index in table.numeric else "l"
+        if kind == "l" and any(len(word) > WORD for word in text.split()):
+            kind = "l long"
         return f'<{tag} class="{kind}">{escape(text)}</{tag}>'
 
-    head = "".join(cell("th", index, text) for index, text in enumerate(header))
-    body = "".join(
-        ('<tr class="chosen">' if place == chosen else "<tr>")
+    bars = [_bar(share) for share in table.shares] or [""] * len(table.rows)
+    head = "".join(cell("th", index, text) for index, text in enumerate(table.header))
+    head += "<th></th>" if table.shares else ""
+    body = "\n".join(
+        ('<tr class="chosen">' if place == table.chosen else "<tr>")
         + "".join(cell("td", index, text) for index, text in enumerate(row))
-        + "</tr>"
-        for place, row in enumerate(rows)
+        + f"{bar}</tr>"
+        for place, (row, bar) in enumerate(zip(table.rows, bars, strict=True))
     )
     return (
-        f'<div class="box"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+        f'<div class="box"><table><thead><tr>{head}</tr></thead><tbody>\n{body}\n'
+        f"</tbody></table></div>"
     )
+
+
+def _bar(share: float) -> str:
+    return f'<td style="width:38%"><div class="bar" style="width:{100 * share:.1f}%"></div></td>'
+
+
+def _heat_table(table: HeatTable) -> str:
+    head = "".join(f'<th title="{escape(label)}">{escape(label)}</th>' for label in table.labels)
+    body, newline = [], "\n"
+    for true, row in enumerate(table.counts):
+        total = sum(row) or 1
+        cells = "".join(
+            f'<td style="background:color-mix(in srgb,{_heat(true == predicted)} '
+            f'{round(70 * cell / total)}%,transparent)">{cell or ""}</td>'
+            for predicted, cell in enumerate(row)
+        )
+        name = escape(table.labels[true])
+        body.append(f'<tr><th title="{name}">{name}</th>{cells}</tr>')
+    return (
+        f'<div class="box"><table class="heat"><thead><tr><th></th>{head}</tr></thead>'
+        f"<tbody>\n{newline.join(body)}\n</tbody></table></div>"
+    )
+
+
+def _heat(right: bool) -> str:
+    return "var(--s1)" if right else "var(--s2)"

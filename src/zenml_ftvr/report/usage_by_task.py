@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from zenml_ftvr.approaches import most_tokens
 from zenml_ftvr.values import (
     CausalLM,
     ImageClassification,
@@ -16,26 +17,157 @@ from zenml_ftvr.values import (
 
 __all__ = ["loaded_plainly", "predicted_with_us"]
 
+TEXTS = '["a text", "another"]'
+WORDS = '[["words", "of", "a", "text"]]'
+CHAT = '[{"role": "user", "content": "a question"}]'
+IMAGE = '"image.png"'
+
 
 def predicted_with_us(task: Task) -> tuple[str, str]:
     """What a model of the task is asked with, and what its answer is read by."""
     match task:
         case TextClassification(target="multi"):
-            return '["a text", "another"]', "answer.labels, answer.probabilities"
+            return TEXTS, "answer.labels, answer.probabilities"
         case TextClassification(target="regression"):
-            return '["a text", "another"]', "answer.value"
+            return TEXTS, "answer.value"
         case TextClassification():
-            return '["a text", "another"]', "answer.label, answer.probability"
+            return TEXTS, "answer.label, answer.probability"
         case TokenClassification():
-            return '[["words", "of", "a", "text"]]', "answer.tags"
+            return WORDS, "answer.tags"
         case CausalLM(form="chat"):
-            return '[[{"role": "user", "content": "a question"}]]', "answer.text"
+            return f"[{CHAT}]", "answer.text"
         case CausalLM() | Seq2Seq():
-            return '["a text", "another"]', "answer.text"
+            return TEXTS, "answer.text"
         case ImageClassification():
-            return '[open("image.png", "rb").read()]', "answer.label, answer.probability"
+            return f'[open({IMAGE}, "rb").read()]', "answer.label, answer.probability"
         case _:
             assert_never(task)
+
+
+def loaded_plainly(model: TrainedModel, path: str) -> str:
+    """Python lines that load the folder without this package, and ask the model something."""
+    folder, task = repr(path), model.plan.task
+    match model.kind:
+        case "baseline":
+            return _baseline(task, folder)
+        case "head" | "contrastive":
+            return _with_head(model, folder)
+        case "partial" | "full" | "scratch" | "lora":
+            return _transformer(model, folder)
+        case _:
+            assert_never(model.kind)
+
+
+def _baseline(task: Task, folder: str) -> str:
+    match task:
+        case CausalLM():
+            return (
+                f"from safetensors.numpy import load_file\n\n"
+                f"# Counts of bytes after what came before them; scored as\n"
+                f"# zenml_ftvr.models.baselines.ngram does.\n"
+                f"arrays = load_file({folder} + '/ngrams.safetensors')\n"
+                f"print(sorted(arrays))"
+            )
+        case Seq2Seq():
+            return (
+                f"import pyarrow.parquet\n\n"
+                f"# Known texts and their answers; the nearest by TF-IDF answers.\n"
+                f"known = pyarrow.parquet.read_table({folder} + '/pairs.parquet')\n"
+                f"print(known.num_rows, known.column_names)"
+            )
+        case TextClassification():
+            return (
+                f"import skops.io\n\n"
+                f"pipeline = skops.io.load({folder} + '/baseline.skops')\n"
+                f"print(pipeline.predict({TEXTS}))"
+            )
+        case TokenClassification() | ImageClassification():
+            return (
+                f"import skops.io\n\n"
+                f"pipeline = skops.io.load({folder} + '/baseline.skops')\n"
+                f"print(pipeline)  # what it reads is made by zenml_ftvr.models.baselines"
+            )
+        case _:
+            assert_never(task)
+
+
+def _with_head(model: TrainedModel, folder: str) -> str:
+    task, trust = model.plan.task, _trust(model)
+    reader = _reader(task)
+    is_number = isinstance(task, TextClassification) and task.target == "regression"
+    answer = "print(logits[:, 0].tolist())" if is_number else _answer(task)  # solved, not scaled
+    return (
+        f"import json, pathlib, torch\n"
+        f"from safetensors.torch import load_file\n"
+        f"from transformers import AutoModel, {reader}\n"
+        f"{_image_import(task)}\n"
+        f"folder = pathlib.Path({folder})\n"
+        f'about = json.loads((folder / "ftvr.json").read_text())\n'
+        f"processor = {reader}.from_pretrained(folder{trust})\n"
+        f"encoder = AutoModel.from_pretrained(folder{trust}).eval()\n"
+        f'head = load_file(folder / "head.safetensors")\n'
+        f"{_batch(task)}\n"
+        f"with torch.no_grad():\n"
+        f"    states = encoder(**batch).last_hidden_state\n"
+        f"{_pooled(task)}\n"
+        f'logits = pooled @ head["weight"].T + head["bias"]\n'
+        f"{answer}"
+    )
+
+
+def _pooled(task: Task) -> str:
+    """The mean over pieces that are no padding, over patches, or over places."""
+    if isinstance(task, ImageClassification):
+        return "pooled = states.mean(1) if states.ndim == 3 else states.mean((2, 3))"
+    return (
+        'mask = batch["attention_mask"].unsqueeze(-1)\n'
+        "pooled = (states * mask).sum(1) / mask.sum(1)"
+    )
+
+
+def _transformer(model: TrainedModel, folder: str) -> str:
+    task, trust = model.plan.task, _trust(model)
+    auto, reader = _auto_class(task), _reader(task)
+    adapters = "from peft import PeftConfig, PeftModel\n" if model.kind == "lora" else ""
+    return (
+        f"import json, pathlib, torch\n"
+        f"{adapters}"
+        f"from transformers import {auto}, {reader}\n"
+        f"{_image_import(task)}\n"
+        f"folder = {folder}\n"
+        f'about = json.loads((pathlib.Path(folder) / "ftvr.json").read_text())\n'
+        f"processor = {reader}.from_pretrained(folder{trust})\n"
+        f"{_loaded(model, auto)}\n"
+        f"{_batch(task)}\n"
+        f"with torch.no_grad():\n"
+        f"{_asked(task)}\n"
+        f"{_answer(task)}"
+    )
+
+
+def _loaded(model: TrainedModel, auto: str) -> str:
+    trust = _trust(model)
+    if model.kind != "lora":
+        return f"model = {auto}.from_pretrained(folder{trust}).eval()"
+    labels = f", num_labels={_n_outputs(model)}" if _n_outputs(model) else ""
+    return (
+        f"config = PeftConfig.from_pretrained(folder)\n"
+        f"base = {auto}.from_pretrained(\n"
+        f"    config.base_model_name_or_path, revision=config.revision{labels}{trust})\n"
+        f"model = PeftModel.from_pretrained(base, folder).eval()"
+    )
+
+
+def _trust(model: TrainedModel) -> str:
+    return ", trust_remote_code=True" if "remote_code" in model.plan.allow else ""
+
+
+def _reader(task: Task) -> str:
+    return "AutoImageProcessor" if isinstance(task, ImageClassification) else "AutoTokenizer"
+
+
+def _image_import(task: Task) -> str:
+    return "from PIL import Image\n" if isinstance(task, ImageClassification) else ""
 
 
 def _auto_class(task: Task) -> str:
@@ -54,61 +186,67 @@ def _auto_class(task: Task) -> str:
             assert_never(task)
 
 
-def loaded_plainly(model: TrainedModel, path: str) -> str:
-    """Python lines that load the folder without this package."""
-    folder, task = repr(path), model.plan.task
-    trust = ", trust_remote_code=True" if "remote_code" in model.plan.allow else ""
-    reader = "AutoImageProcessor" if isinstance(task, ImageClassification) else "AutoTokenizer"
-    auto = _auto_class(task)
-    match model.kind:
-        case "baseline" if isinstance(task, CausalLM):
+def _batch(task: Task) -> str:
+    """What the model is asked with, as tensors."""
+    cut = f'truncation=True, max_length={most_tokens(task)}, return_tensors="pt"'
+    match task:
+        case TextClassification():
+            return f"batch = processor({TEXTS}, padding=True,\n                  {cut})"
+        case TokenClassification():
+            return f"batch = processor({WORDS}, is_split_into_words=True,\n                  {cut})"
+        case CausalLM(form="chat"):
             return (
-                f"from safetensors.numpy import load_file\n\n"
-                f"# Counts of bytes after what came before them; scored as\n"
-                f"# zenml_ftvr.models.baselines.ngram does.\n"
-                f"arrays = load_file({folder} + '/ngrams.safetensors')"
+                f"batch = processor.apply_chat_template(\n    {CHAT},\n"
+                f'    add_generation_prompt=True, return_dict=True, return_tensors="pt")'
             )
-        case "baseline" if isinstance(task, Seq2Seq):
-            return (
-                f"import pyarrow.parquet\n\n"
-                f"# Known texts and their answers; the nearest by TF-IDF answers.\n"
-                f"known = pyarrow.parquet.read_table({folder} + '/pairs.parquet')"
-            )
-        case "baseline":
-            return (
-                f"import skops.io\n\n"
-                f"pipeline = skops.io.load({folder} + '/baseline.skops')\n"
-                f"print(pipeline)"
-            )
-        case "head" | "contrastive":
-            return (
-                f"from safetensors.torch import load_file\n"
-                f"from transformers import AutoModel, {reader}\n\n"
-                f"processor = {reader}.from_pretrained({folder}{trust})\n"
-                f"encoder = AutoModel.from_pretrained({folder}{trust}).eval()\n"
-                f"# logits = mean of the last hidden states @ weight.T + bias\n"
-                f"head = load_file({folder} + '/head.safetensors')"
-            )
-        case "partial" | "full" | "scratch":
-            return (
-                f"from transformers import {auto}, {reader}\n\n"
-                f"processor = {reader}.from_pretrained({folder}{trust})\n"
-                f"model = {auto}.from_pretrained({folder}{trust}).eval()" + _unscaled(task, folder)
-            )
-        case "lora":
-            labels = f", num_labels={_n_outputs(model)}" if _n_outputs(model) else ""
-            return (
-                f"from peft import PeftConfig, PeftModel\n"
-                f"from transformers import {auto}, {reader}\n\n"
-                f"config = PeftConfig.from_pretrained({folder})\n"
-                f"processor = {reader}.from_pretrained({folder}{trust})\n"
-                f"base = {auto}.from_pretrained(\n"
-                f"    config.base_model_name_or_path, revision=config.revision{labels}{trust})\n"
-                f"model = PeftModel.from_pretrained(base, {folder}).eval()"
-                + _unscaled(task, folder)
-            )
+        case CausalLM():
+            return 'batch = processor("a text", return_tensors="pt")'
+        case Seq2Seq():
+            return f'batch = processor("a text",\n                  {cut})'
+        case ImageClassification():
+            return f'batch = processor(Image.open({IMAGE}).convert("RGB"), return_tensors="pt")'
         case _:
-            assert_never(model.kind)
+            assert_never(task)
+
+
+def _asked(task: Task) -> str:
+    match task:
+        case CausalLM():
+            return "    written = model.generate(**batch, max_new_tokens=20)"
+        case Seq2Seq():
+            return f"    written = model.generate(**batch, max_new_tokens={task.max_target_length})"
+        case TextClassification() | TokenClassification() | ImageClassification():
+            return "    logits = model(**batch).logits"
+        case _:
+            assert_never(task)
+
+
+def _answer(task: Task) -> str:
+    match task:
+        case TextClassification(target="multi"):
+            return (
+                'print([[label for label, one in zip(about["labels"], row) if one > 0.5]\n'
+                "       for row in logits.sigmoid()])"
+            )
+        case TextClassification(target="regression"):
+            return (
+                "# Numbers were learnt in deviations from the mean of the training rows.\n"
+                'scale = about["scale"]\n'
+                'print((logits[:, 0] * scale["deviation"] + scale["mean"]).tolist())'
+            )
+        case TextClassification() | ImageClassification():
+            return 'print([about["labels"][i] for i in logits.argmax(-1)])'
+        case TokenClassification():
+            return (
+                "# A word has the tag of its first piece.\n"
+                "words = batch.word_ids(0)\n"
+                'print([about["labels"][tag] for place, tag in enumerate(logits[0].argmax(-1))\n'
+                "       if words[place] is not None and words[place] not in words[:place]])"
+            )
+        case CausalLM() | Seq2Seq():
+            return "print(processor.decode(written[0], skip_special_tokens=True))"
+        case _:
+            assert_never(task)
 
 
 def _n_outputs(model: TrainedModel) -> int:
@@ -116,15 +254,3 @@ def _n_outputs(model: TrainedModel) -> int:
         isinstance(model.plan.task, TextClassification) and model.plan.task.target == "regression"
     )
     return 1 if is_number else len(model.plan.labels)
-
-
-def _unscaled(task: Task, folder: str) -> str:
-    """Numbers were learnt at mean 0 and deviation 1."""
-    if not (isinstance(task, TextClassification) and task.target == "regression"):
-        return ""
-    return (
-        f"\n# Its answers are in deviations from the mean of the training rows:\n"
-        f"import json, pathlib\n"
-        f"scale = json.loads((pathlib.Path({folder}) / 'ftvr.json').read_text())['scale']\n"
-        f"# value = logit * scale['deviation'] + scale['mean']"
-    )

@@ -5,27 +5,44 @@ from __future__ import annotations
 import html
 import math
 
-from zenml_ftvr.approaches import describe
-from zenml_ftvr.values import Allowance, Kind, Metric, PairedDifference, Score, TrainingPlan
+from zenml_ftvr.approaches import baseline_words, describe
+from zenml_ftvr.values import (
+    LOWER_IS_BETTER,
+    Allowance,
+    Kind,
+    Metric,
+    PairedDifference,
+    Score,
+    Task,
+    TrainingPlan,
+)
 from zenml_ftvr.values.words import duration, metric_words
 
 __all__ = [
     "APPROACH_NAMES",
+    "NOTHING",
     "allowed_of_base",
     "approach_name",
     "count",
+    "cut",
     "difference_text",
     "dollars",
     "duration",
     "escape",
     "gib",
+    "lower_is_better",
     "metric_name",
     "metric_words",
+    "milliseconds",
     "number",
+    "p_value",
     "score_text",
     "size",
+    "times",
     "what_trains",
 ]
+
+NOTHING = "–"  # where there is no number
 
 APPROACH_NAMES: dict[Kind, str] = {
     "baseline": "Baseline",
@@ -59,15 +76,17 @@ def approach_name(kind: Kind) -> str:
     return APPROACH_NAMES[kind]
 
 
-def what_trains(kind: Kind) -> str:
-    """What is trained, in half a sentence."""
+def what_trains(kind: Kind, task: Task | None) -> str:
+    """What is trained, in half a sentence; a task has a baseline of its own."""
+    if kind == "baseline" and task is not None:
+        return f"{baseline_words(task)}, no neural network"
     return describe(kind)
 
 
 def metric_name(metric: Metric) -> str:
     """As a heading calls it."""
     words = metric_words(metric)
-    return words[0].upper() + words[1:]
+    return words if metric == "chrf" else words[0].upper() + words[1:]
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -95,6 +114,35 @@ def dollars(usd: float | None) -> str:
 def gib(value: float) -> str:
     """Memory."""
     return f"{value * 1024:.0f} MiB" if value < 1 else f"{value:.1f} GiB"
+
+
+def milliseconds(value: float) -> str:
+    """A latency."""
+    if not math.isfinite(value):
+        return NOTHING
+    if value >= 1000:
+        return f"{value / 1000:.1f} s"
+    return f"{value:.0f} ms" if value >= 100 else f"{value:.3g} ms"
+
+
+def p_value(value: float) -> str:
+    """A p-value; very small ones are not spelled out."""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def times(ratio: float) -> str:
+    """How many times as much."""
+    return f"{ratio:,.0f} times" if ratio >= 9.5 else f"{ratio:.1f} times"
+
+
+def lower_is_better(metric: Metric) -> bool:
+    """Whether less of a metric is better."""
+    return metric in LOWER_IS_BETTER
+
+
+def cut(text: str, most: int) -> str:
+    """The beginning of a text, with a sign where more of it is left out."""
+    return text if len(text) <= most else text[:most] + "…"
 
 
 def size(n_bytes: float) -> str:

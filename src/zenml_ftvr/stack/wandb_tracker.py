@@ -38,6 +38,7 @@ JOB_TYPES = {
     "load_data": "data",
     "profile_data": "data",
     "calibrate": "pilot",
+    "run_pilots": "pilot",
     "recommend_approach": "decide",
     "finetune_contrastive": "train",
     "finetune_full": "train",

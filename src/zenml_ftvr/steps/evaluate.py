@@ -16,6 +16,7 @@ from zenml_ftvr.tasks.predictions import answer_columns
 from zenml_ftvr.tracking import (
     Table,
     differences_table,
+    final_measures,
     final_scores,
     model_artifact,
     scores_table,
@@ -23,6 +24,7 @@ from zenml_ftvr.tracking import (
 from zenml_ftvr.train import print_progress
 from zenml_ftvr.values import (
     Evaluation,
+    EvaluationSettings,
     Ledger,
     Recommendation,
     TrackingSettings,
@@ -41,9 +43,13 @@ def evaluate_model(
     baseline: TrainedModel | None = None,
     companion: TrainedModel | None = None,
     tracking: TrackingSettings = TrackingSettings(),  # noqa: B008  (frozen)
+    evaluation: EvaluationSettings = EvaluationSettings(),  # noqa: B008
     seed: int = 0,
 ) -> Annotated[Evaluation, "evaluation"]:
-    """Score `model` on the test split, beside the baseline and a companion where given."""
+    """Score `model` on the test split, beside the baseline and a companion where given.
+
+    `evaluation` says what is measured besides: slices by columns of yours, cost of use, forgetting.
+    """
     models = [model, *(other for other in (baseline, companion) if other is not None)]
     spent = Ledger() if recommendation is None else recommendation.ledger
     for one in models:
@@ -55,20 +61,21 @@ def evaluate_model(
         experiment = experiment_of(tracking)
         for one in models:
             run.uses(model_artifact(experiment, one))
-        evaluation = evaluate_models(
+        found = evaluate_models(
             models,
             dataset,
             spent=spent,
             predicted_seconds=[_predicted_seconds(one, recommendation) for one in models],
             seed=seed,
             on_rows=lambda kind, done, total: progress(f"testing {kind}", done, total),
+            settings=evaluation,
         )
-        run.attach("ftvr/scores", *scores_table(evaluation))
-        run.attach("ftvr/differences", *differences_table(evaluation))
-        run.summarize(final_scores(evaluation))
+        run.attach("ftvr/scores", *scores_table(found))
+        run.attach("ftvr/differences", *differences_table(found))
+        run.summarize({**final_scores(found), **final_measures(found)})
         if tracking.log_texts:
             run.attach("ftvr/answers", *_answers(model, dataset))
-    return evaluation
+    return found
 
 
 ANSWERED_ROWS = 100  # shown of the test split, where asked for: a table to read; a judgement

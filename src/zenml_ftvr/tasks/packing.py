@@ -7,6 +7,7 @@ it, which is seen and not learnt, so that every token is learnt once. Pieces go 
 from __future__ import annotations
 
 import bisect
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["IGNORED", "Document", "PackedRows", "fill_blocks", "pack", "pieces_of"]
 
+PIECES_AT_ONCE = 10_000  # that are Python's objects
 IGNORED = -100  # the label that torch's cross-entropy leaves out
 
 
@@ -42,33 +44,47 @@ def pieces_of(document: Document, size: int) -> Iterator[tuple[list[int], list[i
         yield ids[start : start + size], [IGNORED, *labels[start + 1 : start + size]]
 
 
-def fill_blocks(lengths: Sequence[int], size: int) -> list[list[int]]:
+def fill_blocks(lengths: Sequence[int] | npt.NDArray[np.int64], size: int) -> Ragged:
     """Places of the pieces that share a block, each block of at most `size` tokens.
 
     Best fit, longest first: Ding et al. 2024, arXiv 2404.10830.
     """
-    blocks: list[list[int]] = []
+    import numpy as np
+
+    sizes = np.asarray(lengths, np.int32)
+    order = np.argsort(-sizes, kind="stable").astype(np.int32)
+    block_of = np.empty(len(sizes), np.int32)  # of the pieces in that order
+    shortest = sizes.min(initial=size)
+    n_blocks = 0
     with_room: dict[int, list[int]] = {}  # free places: blocks
     rooms: list[int] = []  # the keys of it, sorted
-    for piece in sorted(range(len(lengths)), key=lambda place: (-lengths[place], place)):
-        length = lengths[piece]
-        at = bisect.bisect_left(rooms, length)
-        if at == len(rooms):
-            block, room = len(blocks), size
-            blocks.append([])
+    for at, length in enumerate(_one_by_one(sizes[order])):
+        found = bisect.bisect_left(rooms, length)
+        if found == len(rooms):
+            block, room = n_blocks, size
+            n_blocks += 1
         else:
-            room = rooms[at]
+            room = rooms[found]
             block = with_room[room].pop()
             if not with_room[room]:
                 del with_room[room]
-                rooms.pop(at)
-        blocks[block].append(piece)
+                rooms.pop(found)
+        block_of[at] = block
         left = room - length
+        if left < shortest:  # nothing goes into it any more
+            continue
         if left not in with_room:
             with_room[left] = []
             bisect.insort(rooms, left)
         with_room[left].append(block)
-    return blocks
+    flat = order[np.argsort(block_of, kind="stable")]
+    return Ragged(flat, np.cumsum(np.bincount(block_of, minlength=n_blocks)))
+
+
+def _one_by_one(numbers: npt.NDArray[np.int32]) -> Iterator[int]:
+    """The numbers as Python's, of which few are in memory at once."""
+    for start in range(0, len(numbers), PIECES_AT_ONCE):
+        yield from numbers[start : start + PIECES_AT_ONCE].tolist()
 
 
 class PackedRows:
@@ -80,7 +96,7 @@ class PackedRows:
     def __init__(
         self,
         pieces: Ragged,
-        blocks: Sequence[Sequence[int]],
+        blocks: Ragged,
         n_bytes: npt.NDArray[np.float64],
     ) -> None:
         self._pieces = pieces
@@ -124,7 +140,7 @@ class PackedRows:
 
     def subset(self, indices: Sequence[int]) -> PackedRows:
         """The blocks at `indices`, in that order."""
-        blocks = [self._blocks[index] for index in indices]
+        blocks = ragged(self._blocks[index] for index in indices)
         return PackedRows(self._pieces, blocks, self._n_bytes)
 
 
@@ -136,7 +152,7 @@ def _ids_of(both: list[int]) -> list[int]:
 class _Joined(Sequence[list[int]]):
     """Blocks as rows of token ids, made as they are asked for."""
 
-    def __init__(self, pieces: Ragged, blocks: Sequence[Sequence[int]]) -> None:
+    def __init__(self, pieces: Ragged, blocks: Ragged) -> None:
         self._pieces = pieces
         self._blocks = blocks
 
@@ -144,7 +160,7 @@ class _Joined(Sequence[list[int]]):
         return len(self._blocks)
 
     def __getitem__(self, index: Any) -> Any:
-        block = self._blocks[index]
+        block = self._blocks[index]  # an `IndexError` beyond the last ends an iteration
         return [token for piece in block for token in _ids_of(self._pieces[piece])]
 
 
@@ -152,7 +168,7 @@ def pack(documents: Iterable[Document], size: int, *, share: bool = True) -> Pac
     """Documents in blocks of at most `size` tokens; unless they `share`, a block for each piece."""
     import numpy as np
 
-    n_bytes: list[float] = []
+    n_bytes = array("d")
 
     def all_pieces() -> Iterator[list[int]]:
         for document in documents:
@@ -163,6 +179,6 @@ def pack(documents: Iterable[Document], size: int, *, share: bool = True) -> Pac
                 yield [*ids, *labels]
 
     pieces = ragged(all_pieces())
-    lengths = [length // 2 for length in pieces.lengths]
-    blocks = fill_blocks(lengths, size) if share else [[piece] for piece in range(len(lengths))]
-    return PackedRows(pieces, blocks, np.asarray(n_bytes))
+    alone = np.arange(len(pieces))
+    blocks = fill_blocks(pieces.sizes // 2, size) if share else Ragged(alone, alone + 1)
+    return PackedRows(pieces, blocks, np.array(n_bytes))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from zenml_ftvr.tasks.answers import Answers, ClassAnswers, NumberAnswers, SetAnswers
 from zenml_ftvr.tasks.encoded import EncodedRows, ragged
+from zenml_ftvr.tasks.labelled import LabelledWork
 from zenml_ftvr.tasks.predictions import NumberPrediction, Prediction, SetPrediction
-from zenml_ftvr.tasks.work import Collate, HeadKind, TargetKind, TargetScale
-from zenml_ftvr.values import Metric, TextClassification, metric_of, metrics_of
+from zenml_ftvr.tasks.work import Collate, HeadKind, TargetKind
+from zenml_ftvr.values import TextClassification
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,13 +71,8 @@ def label_predictions(logits: Scores, labels: Sequence[str]) -> list[Prediction]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TextWork:
+class TextWork(LabelledWork[TextClassification]):
     """Text classification on one data set."""
-
-    task: TextClassification
-    labels: tuple[str, ...]
-    scale: TargetScale = dataclasses.field(default_factory=TargetScale)
-    """Of the numbers to be predicted; of no use where there are labels."""
 
     @property
     def target(self) -> TargetKind:
@@ -86,14 +81,6 @@ class TextWork:
     @property
     def head(self) -> HeadKind:
         return "sequence-classification"
-
-    @property
-    def selects_by(self) -> Metric | Literal["loss"]:
-        return metric_of(self.task)
-
-    @property
-    def in_training(self) -> tuple[Metric, ...]:
-        return metrics_of(self.task)
 
     def model_settings(self) -> dict[str, Any]:
         """Classes by name, and which loss the head is trained with."""
@@ -112,28 +99,42 @@ class TextWork:
         """Class ids [rows], 0 and 1 for each label [rows, labels], or numbers [rows]."""
         import numpy as np
 
-        match self.task.target:
-            case "single":
-                place = {label: index for index, label in enumerate(self.labels)}
-                return np.asarray([place[label] for label in rows.targets], dtype=np.int64)
-            case "multi":
-                place = {label: index for index, label in enumerate(self.labels)}
-                table = np.zeros((len(rows), len(self.labels)), dtype=np.int64)
-                for row, found in enumerate(rows.targets):
-                    table[row, [place[label] for label in found]] = 1
-                return table
-            case "regression":
-                return np.asarray(rows.targets, dtype=np.float64)
+        return self._targets(rows, np.float64 if self.task.target == "regression" else np.int64)
+
+    def _targets(self, rows: Rows, kind: Any) -> npt.NDArray[Any]:
+        """As `targets`, of numbers of this kind, from a batch of rows at a time."""
+        import numpy as np
+
+        multi = self.task.target == "multi"
+        found = np.zeros((len(rows), len(self.labels)) if multi else len(rows), kind)
+        place = {label: index for index, label in enumerate(self.labels)}
+        start = 0
+        for batch in rows.batches():
+            stop = start + len(batch)
+            match self.task.target:
+                case "single":
+                    found[start:stop] = [place[label] for label in batch.targets]
+                case "multi":
+                    for row, labels in enumerate(batch.targets, start):
+                        found[row, [place[label] for label in labels]] = 1
+                case "regression":
+                    found[start:stop] = batch.targets
+            start = stop
+        return found
 
     def encode(self, processor: Any, rows: Rows) -> EncodedRows:
         """Token ids, cut at the task's length; labels as the loss wants them."""
-        targets = self.targets(rows)
-        if self.task.target == "multi":
-            targets = targets.astype(float)
+        import numpy as np
+
+        kinds = {
+            "single": np.int32,
+            "multi": np.float16,  # the loss wants 0.0 and 1.0, which two bytes hold
+            "regression": np.float64,
+        }
+        labels = self._targets(rows, kinds[self.task.target])
         if self.task.target == "regression":
-            targets = (targets - self.scale.mean) / self.scale.deviation
-        ids = ragged(token_ids(processor, rows, self.task.max_length))
-        return EncodedRows(ids, targets.tolist())
+            labels = (labels - self.scale.mean) / self.scale.deviation
+        return EncodedRows(ragged(token_ids(processor, rows, self.task.max_length)), labels)
 
     def collator(self, processor: Any, model: Any) -> Collate:
         """Pads each batch to its own longest row."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from zenml_ftvr.tasks.answers import Answers, TagAnswers
-from zenml_ftvr.tasks.encoded import EncodedRows, ragged
+from zenml_ftvr.tasks.encoded import EncodedRows, ragged_pairs
+from zenml_ftvr.tasks.labelled import LabelledWork
 from zenml_ftvr.tasks.predictions import TagPrediction
 from zenml_ftvr.tasks.text_classification import TOKENISER_BATCH, label_settings
-from zenml_ftvr.tasks.work import Collate, HeadKind, TargetScale
-from zenml_ftvr.values import Metric, TokenClassification, metric_of, metrics_of
+from zenml_ftvr.tasks.work import Collate, HeadKind
+from zenml_ftvr.values import TokenClassification
 
 if TYPE_CHECKING:
     from zenml_ftvr.data import Rows
@@ -63,24 +63,12 @@ def align(row: PiecedRow, tag_ids: Sequence[int]) -> list[int]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TagWork:
+class TagWork(LabelledWork[TokenClassification]):
     """Token classification on one data set."""
-
-    task: TokenClassification
-    labels: tuple[str, ...]
-    scale: TargetScale = dataclasses.field(default_factory=TargetScale)
 
     @property
     def head(self) -> HeadKind:
         return "token-classification"
-
-    @property
-    def selects_by(self) -> Metric | Literal["loss"]:
-        return metric_of(self.task)
-
-    @property
-    def in_training(self) -> tuple[Metric, ...]:
-        return metrics_of(self.task)
 
     def model_settings(self) -> dict[str, Any]:
         """The tags by name."""
@@ -89,16 +77,15 @@ class TagWork:
     def encode(self, processor: Any, rows: Rows) -> EncodedRows:
         """Pieces, cut at the task's length, and a label for each."""
         place = {tag: index for index, tag in enumerate(self.labels)}
-        tagged = [[place[tag] for tag in tags] for tags in rows.targets]
-        labels: list[list[int]] = []
-
-        def ids() -> Iterator[list[int]]:
-            found = pieces(processor, rows, self.task.max_length)
-            for row, tags in zip(found, tagged, strict=True):
-                labels.append(align(row, tags))
-                yield row.input_ids
-
-        return EncodedRows(ragged(ids()), labels)
+        tagged = (
+            [place[tag] for tag in tags] for batch in rows.batches() for tags in batch.targets
+        )
+        found = pieces(processor, rows, self.task.max_length)
+        return EncodedRows(
+            *ragged_pairs(
+                (row.input_ids, align(row, tags)) for row, tags in zip(found, tagged, strict=True)
+            )
+        )
 
     def collator(self, processor: Any, model: Any) -> Collate:
         """Pads each batch to its own longest row, labels too."""

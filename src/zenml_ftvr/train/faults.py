@@ -14,6 +14,7 @@ from zenml_ftvr.values import TrainingPlan
 
 __all__ = [
     "NAMED_ROWS",
+    "Diverged",
     "Interrupted",
     "StopSignal",
     "diverged",
@@ -34,6 +35,10 @@ class Interrupted(TrainingError):  # noqa: N818  (nothing went wrong)
     """A training was told to stop, and can go on."""
 
     exit_code: ClassVar[int] = 75  # EX_TEMPFAIL of sysexits.h: try again
+
+
+class Diverged(TrainingError):  # noqa: N818  (what happened, as the line above has it)
+    """A training's loss or gradient was lost."""
 
 
 class StopSignal:
@@ -77,7 +82,7 @@ def smaller_part(batch_size: int, part: int) -> int:
 
 def diverged(
     plan: TrainingPlan, what: str, step: int, rows: Sequence[int], norms: Sequence[float]
-) -> TrainingError:
+) -> Diverged:
     """The error for a loss or gradient that is lost at `step`, counted from 1.
 
     `what` says what became of what; `rows` are the batch's places in the training split, `norms`
@@ -85,7 +90,7 @@ def diverged(
     """
     named = ", ".join(map(str, rows[:NAMED_ROWS])) + (", ..." if len(rows) > NAMED_ROWS else "")
     before = f"{norms[-1]:.3g}" if norms else "not known: it is the first step"
-    return TrainingError(
+    return Diverged(
         f"the {what} by step {step}. Lower its learning_rate (now {plan.learning_rate:g}), or look "
         f"at the training rows of that step, counted from 0: {named}. The gradient norm of the "
         f"step before was {before}. No weight was changed by this step."

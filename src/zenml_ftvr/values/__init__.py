@@ -6,6 +6,7 @@ from zenml_ftvr.values.accelerator import (
     NumberFormat,
     TrainingMemory,
 )
+from zenml_ftvr.values.adequacy import Adequacy, Gap, OtherBase, Pieces, Predictability
 from zenml_ftvr.values.alphabet import Alphabet
 from zenml_ftvr.values.approach import (
     ALL_APPROACHES,
@@ -25,6 +26,7 @@ from zenml_ftvr.values.approach import (
     TokenizerKind,
 )
 from zenml_ftvr.values.budget import Budget, Hardware, Ledger, LedgerEntry
+from zenml_ftvr.values.comparison import ArmResult, Comparison, SeedResult
 from zenml_ftvr.values.curve import (
     CURVE_FORMS,
     ArmPilots,
@@ -60,8 +62,30 @@ from zenml_ftvr.values.decision import (
     Score,
     ScreeningEvidence,
 )
-from zenml_ftvr.values.evaluation import Evaluation, LabelScore, ModelEvaluation
-from zenml_ftvr.values.request import Limits, Request
+from zenml_ftvr.values.evaluation import (
+    Evaluation,
+    Forgetting,
+    ForgettingMeasure,
+    Generation,
+    GenerationSample,
+    LabelDoubt,
+    LabelScore,
+    MetricNote,
+    ModelEvaluation,
+    SliceScore,
+)
+from zenml_ftvr.values.evaluation_settings import (
+    EvaluationSettings,
+    ForgettingSettings,
+    ServingSettings,
+)
+from zenml_ftvr.values.foresight import Foresight, LearningCurve, MinimumScore, Reach
+from zenml_ftvr.values.pilots import PilotEvidence, PilotRun, PilotStatus
+from zenml_ftvr.values.record import ForecastRecord, Outcome, TrackRecord
+from zenml_ftvr.values.reliability import ProbabilityCheck, Reliability, ReliabilityBin
+from zenml_ftvr.values.request import Limits, PilotSettings, Request
+from zenml_ftvr.values.serving import BatchLatency, ParetoPoint, ServingCost, ServingForm
+from zenml_ftvr.values.significance import SIGNIFICANT, ApproachDifference, ModelTest, TestName
 from zenml_ftvr.values.task import (
     LOWER_IS_BETTER,
     CausalLM,
@@ -77,6 +101,7 @@ from zenml_ftvr.values.task import (
 )
 from zenml_ftvr.values.training import (
     Allowance,
+    Braking,
     CurvePoint,
     ModelSource,
     TrackedRun,
@@ -86,26 +111,39 @@ from zenml_ftvr.values.training import (
     TrainingPlan,
     project_fault,
 )
+from zenml_ftvr.values.unit_score import (
+    from_unit_score,
+    pilot_metric,
+    unit_score,
+    unit_tolerance,
+)
 
 __all__ = [
     "ALL_APPROACHES",
     "CURVE_FORMS",
     "KINDS",
     "LOWER_IS_BETTER",
+    "SIGNIFICANT",
     "Accelerator",
+    "Adequacy",
     "Allowance",
     "Alphabet",
     "Approach",
+    "ApproachDifference",
     "ArmCalibration",
     "ArmPilots",
+    "ArmResult",
     "ArmStanding",
     "Baseline",
+    "BatchLatency",
+    "Braking",
     "BreakEven",
     "Budget",
     "Calibration",
     "CausalLM",
     "Choice",
     "ClassCount",
+    "Comparison",
     "Contrastive",
     "CostEstimate",
     "CurveForm",
@@ -115,17 +153,28 @@ __all__ = [
     "DataSource",
     "DecisionMap",
     "Evaluation",
+    "EvaluationSettings",
     "Fatal",
     "Forecast",
+    "ForecastRecord",
+    "Foresight",
+    "Forgetting",
+    "ForgettingMeasure",
+    "ForgettingSettings",
     "Form",
     "FormFit",
     "Full",
+    "Gap",
+    "Generation",
+    "GenerationSample",
     "Hardware",
     "Head",
     "ImageClassification",
     "Kind",
+    "LabelDoubt",
     "LabelScore",
     "LabelValue",
+    "LearningCurve",
     "Ledger",
     "LedgerEntry",
     "Limits",
@@ -133,37 +182,64 @@ __all__ = [
     "MeasuredScore",
     "MemorySettings",
     "Metric",
+    "MetricNote",
+    "MinimumScore",
     "ModelEvaluation",
     "ModelSource",
+    "ModelTest",
     "NumberFormat",
+    "OtherBase",
+    "Outcome",
     "PairedDifference",
+    "ParetoPoint",
     "Partial",
+    "Pieces",
+    "PilotEvidence",
+    "PilotRun",
     "PilotScore",
+    "PilotSettings",
+    "PilotStatus",
     "Precision",
+    "Predictability",
+    "ProbabilityCheck",
     "Quantiles",
     "RankedArm",
+    "Reach",
     "Recommendation",
+    "Reliability",
+    "ReliabilityBin",
     "Request",
     "Score",
     "ScoreForecast",
     "Scratch",
     "ScreeningEvidence",
+    "SeedResult",
     "Seq2Seq",
+    "ServingCost",
+    "ServingForm",
+    "ServingSettings",
+    "SliceScore",
     "Start",
     "Support",
     "Task",
     "TaskKind",
+    "TestName",
     "TextClassification",
     "TokenClassification",
     "TokenProfile",
     "TokenizerKind",
+    "TrackRecord",
     "TrackedRun",
     "TrackingMode",
     "TrackingSettings",
     "TrainedModel",
     "TrainingMemory",
     "TrainingPlan",
+    "from_unit_score",
     "metric_of",
     "metrics_of",
+    "pilot_metric",
     "project_fault",
+    "unit_score",
+    "unit_tolerance",
 ]

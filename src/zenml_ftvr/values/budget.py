@@ -59,7 +59,9 @@ class Hardware:
 class LedgerEntry:
     """One thing that took time, and so money."""
 
-    what: Literal["calibration", "cross-validation", "training", "evaluation", "failed attempt"]
+    what: Literal[
+        "calibration", "cross-validation", "pilots", "training", "evaluation", "failed attempt"
+    ]
     kind: Kind | None
     """The approach it was spent on; None where it served all."""
     seconds: float

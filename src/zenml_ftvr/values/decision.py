@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from zenml_ftvr.values.adequacy import Adequacy, OtherBase
 from zenml_ftvr.values.approach import Approach, Kind
 from zenml_ftvr.values.budget import Budget, Hardware, Ledger
 from zenml_ftvr.values.data import DataProfile
+from zenml_ftvr.values.foresight import Foresight
+from zenml_ftvr.values.pilots import PilotEvidence
+from zenml_ftvr.values.score import Score
 from zenml_ftvr.values.task import Metric
 from zenml_ftvr.values.training import ModelSource, TrainingPlan
 
@@ -83,19 +87,6 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
-    """A metric with its interval."""
-
-    metric: Metric
-    value: float
-    low: float
-    high: float
-    n_rows: int
-    level: float = 0.95
-    method: str = "bootstrap over rows, percentile"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PairedDifference:
     """`first` minus `second` on the same rows, by a paired bootstrap."""
 
@@ -144,6 +135,10 @@ class ScreeningEvidence:
     """Of giving each text the label whose name the base model finds nearest; nothing is trained."""
     zero_shot_skipped: str | None = None
     """Why that was not measured, where the data or the base model is the reason."""
+    adequacy: Adequacy | None = None
+    """How well the base model fits; None where there is none, or looking would have cost much."""
+    other_bases: tuple[OtherBase, ...] = ()
+    """What the other base models on offer would add."""
 
     def measured_for(self, kind: Kind) -> MeasuredScore | None:
         return next((one for one in self.measured if one.kind == kind), None)
@@ -168,8 +163,9 @@ class Forecast:
     """What is known about an arm's score before it is trained."""
 
     score: Score | None
-    """None where nothing was measured: no interval is invented."""
-    basis: Literal["measured", "prior"]
+    """None where nothing was measured: no interval is invented. With basis "piloted": of one
+    training at the data's size, at the level that the score names."""
+    basis: Literal["measured", "piloted", "prior"]
     evidence: tuple[str, ...]
     """Each a sentence with its source."""
 
@@ -213,9 +209,13 @@ class Recommendation:
     tolerance: float
     """Expected regret up to which the cheaper arm is taken, in units of the metric."""
     ledger: Ledger
-    """What calibration and cross-validation cost."""
+    """What calibration, cross-validation and pilots cost."""
     companion: Kind | None = None
     """An arm to train beside the choice, where the user asked for one."""
+    pilots: PilotEvidence | None = None
+    """None where no pilots were asked for or possible, and of recommendations before there were."""
+    foresight: Foresight | None = None
+    """None where no feasible arm has pilots."""
 
     def arm(self, kind: Kind) -> RankedArm:
         return next(arm for arm in self.arms if arm.kind == kind)

@@ -12,7 +12,7 @@ from zenml_ftvr.values.task import CausalLM, Seq2Seq, Task, TextClassification
 from zenml_ftvr.values.training import ModelSource
 from zenml_ftvr.values.written import UserWritten
 
-__all__ = ["Limits", "Request"]
+__all__ = ["Limits", "PilotSettings", "Request"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,21 @@ class Limits(UserWritten):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PilotSettings(UserWritten):
+    """What small trainings may cost that say what large ones will score."""
+
+    share: float = 0.1
+    """Of the budget, and of the predicted cost of training every feasible approach, whichever is
+    less: what calibration and pilots may take together. 0: no pilots."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share <= 0.5:
+            raise ConfigurationError(
+                f"pilots.share is {self.share}; it must lie between 0, which is no pilots, and 0.5."
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request(UserWritten):
     """One question: which of these approaches, within this budget, for this task?"""
 
@@ -46,9 +61,16 @@ class Request(UserWritten):
     usd_per_hour: float | None = None
     """Of the machine that trains; the user's own figure. None: no dollars are shown."""
     tolerance: float = 0.005
-    """Expected loss, in units of the metric, up to which the cheaper arm is taken: half a point."""
+    """What the cheaper arm may be expected to lose to the best one, in units of the metric: half a
+    point."""
     also_train: Literal["nothing", "best_neural"] = "nothing"
     """`best_neural`: beside the choice, the best arm with a training curve that still fits."""
+    pilots: PilotSettings = field(default_factory=PilotSettings)
+    other_base_models: tuple[ModelSource, ...] = ()
+    """Looked at beside `base_model`, by a head on their features: what would another one add?"""
+    minimum_score: float | None = None
+    """What one training is to score, between 0 and 1, on the scale on which pilots are compared;
+    arms that are likely to reach it are chosen among. None: no such wish."""
     seed: int = 0
     limits: Limits = field(default_factory=Limits)
 
@@ -66,6 +88,11 @@ class Request(UserWritten):
             raise ConfigurationError(
                 f"tolerance is {self.tolerance}; it must lie between 0 and 1, 0.005 being half a "
                 f"point of accuracy."
+            )
+        if self.minimum_score is not None and not 0 < self.minimum_score <= 1:
+            raise ConfigurationError(
+                f"minimum_score is {self.minimum_score}; it must lie between 0 and 1, 0.9 being an "
+                f"accuracy of 90 %."
             )
         if self.usd_per_hour is not None and not self.usd_per_hour > 0:
             raise BudgetError(

@@ -29,7 +29,7 @@ from zenml_ftvr.data import (
     write_dataset,
 )
 from zenml_ftvr.data.read import batches_of, read_batches, read_columns, read_pieces
-from zenml_ftvr.data.rows import distinct_of, ids_of, is_among, places_of, sha256_of_sorted
+from zenml_ftvr.data.rows import is_among
 from zenml_ftvr.data.spool import Spool, work_folder
 from zenml_ftvr.errors import DataError
 from zenml_ftvr.values import DataSource
@@ -56,6 +56,7 @@ def spilling(monkeypatch: pytest.MonkeyPatch, cache: Path) -> Path:
     """Files from 20 kB on."""
     monkeypatch.setattr("zenml_ftvr.data.spool.SPILL_BYTES", 20_000)
     monkeypatch.setattr("zenml_ftvr.data.spool.WRITTEN_BYTES", 8_000)
+    monkeypatch.setattr("zenml_ftvr.data.sorted_records.RUN_BYTES", 8_000)
     return cache
 
 
@@ -77,6 +78,7 @@ def test_rows_in_files_are_those_in_memory(
     assert in_memory.train.reader is None
     monkeypatch.setattr("zenml_ftvr.data.spool.SPILL_BYTES", 20_000)
     monkeypatch.setattr("zenml_ftvr.data.spool.WRITTEN_BYTES", 8_000)
+    monkeypatch.setattr("zenml_ftvr.data.sorted_records.RUN_BYTES", 8_000)
     in_files = load_dataset(source)
     assert in_files.train.reader is not None
     assert in_files.fingerprint == in_memory.fingerprint
@@ -86,6 +88,9 @@ def test_rows_in_files_are_those_in_memory(
         sizes = [len(one) for one in in_files.train.batches(batch)]
         assert max(sizes) <= expected
         assert sum(sizes) == len(in_files.train)
+    for n in (10, 1_200):  # from the map, and read
+        some = np.random.default_rng(n).permutation(len(in_files.train))[:n]
+        assert in_files.train.take(some).table.equals(in_memory.train.take(some).table)
     texts = [text for batch in in_files.train.batches(100) for text in batch.texts]
     assert texts == in_files.train.texts
 
@@ -352,25 +357,7 @@ def test_loading_checking_and_storing_hold_a_fraction_of_the_texts(
 # Arithmetic
 
 
-def test_the_sha256_of_sorted_digests_is_that_of_sorted_bytes() -> None:
-    digests = [hashlib.sha256(bytes([n])).digest() for n in range(256)]
-    digests += [bytes(32), bytes(31) + b"\x01", b"\x01" + bytes(31), b"\xff" * 32]
-    expected = hashlib.sha256(b"".join(sorted(digests))).hexdigest()
-    assert sha256_of_sorted(bytearray(b"".join(digests))) == expected
-
-
 @given(numbers=st.lists(st.integers(0, 30)), others=st.lists(st.integers(0, 30)))
-def test_places_and_membership_are_those_of_numpy(numbers: list[int], others: list[int]) -> None:
+def test_membership_is_that_of_numpy(numbers: list[int], others: list[int]) -> None:
     values, ordered = np.array(numbers, np.int64), np.sort(np.array(others, np.int64))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("zenml_ftvr.data.rows.COMPARED", 3)
-        expected = np.unique(values, return_inverse=True)[1]
-        assert places_of(values).tolist() == expected.tolist()
     assert is_among(values, ordered).tolist() == np.isin(values, ordered).tolist()
-    assert distinct_of(values).tolist() == sorted(set(numbers))
-
-
-def test_ids_that_end_in_zeros_are_told_apart() -> None:
-    ids = ["00" * 16, "01" + "00" * 15, "01" + "00" * 14 + "01", "01" + "00" * 15]
-    assert places_of(ids_of(ids)).tolist() == [0, 1, 2, 1]
-    assert len(distinct_of(ids_of(ids).copy())) == 3

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zenml_ftvr.data import Dataset, Rows, make_rows, normalise, row_id_of
-from zenml_ftvr.data.rows import fingerprint_of
+from zenml_ftvr.data.fingerprint import fingerprint_of
 from zenml_ftvr.values import DataSource
 
 Row = tuple[str, str, str]  # id, text, label

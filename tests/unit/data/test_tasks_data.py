@@ -24,7 +24,8 @@ from zenml_ftvr.data import (
     read_inputs,
     write_dataset,
 )
-from zenml_ftvr.data.rows import fingerprint_of, schema_of
+from zenml_ftvr.data.fingerprint import fingerprint_of
+from zenml_ftvr.data.rows import schema_of
 from zenml_ftvr.errors import ConfigurationError, DataError
 from zenml_ftvr.values import DataSource, Task, TextClassification
 from zenml_ftvr.values.task import CausalLM, ImageClassification, Seq2Seq, TokenClassification

@@ -114,6 +114,7 @@ def test_the_ledger_goes_on_with_an_entry_for_each_model(
     assert [(entry.what, entry.kind, entry.predicted_seconds) for entry in ledger.entries[1:]] == [
         ("evaluation", "head", 1.5),
         ("evaluation", "baseline", None),
+        ("evaluation", None, None),
     ]
     assert all(entry.seconds > 0 for entry in ledger.entries)
 

@@ -19,6 +19,7 @@ from zenml_ftvr.models import ResolvedModel, build, cached_features, load_encode
 from zenml_ftvr.models.features import ImageEncoder
 from zenml_ftvr.profile import profile_data
 from zenml_ftvr.report import sections
+from zenml_ftvr.report.page import html_of
 from zenml_ftvr.values import (
     Budget,
     DataSource,
@@ -198,5 +199,5 @@ def test_the_profile_of_images_tells_their_sizes() -> None:
     assert profile.widths == profile.heights
     assert profile.widths is not None
     assert (profile.widths.minimum, profile.widths.p50, profile.widths.maximum) == (4, 5, 6)
-    assert "5 x 5" in sections.data(profile)
-    assert "words in the middle text" not in sections.data(profile)
+    assert "5 x 5" in html_of(sections.data(profile))
+    assert "words in the middle text" not in html_of(sections.data(profile))

@@ -135,7 +135,7 @@ def test_every_row_is_answered_by_a_model_that_did_not_see_it(
             asked.extend(rows.texts)
             return np.eye(3)[np.zeros(len(rows), dtype=np.int64)]
 
-    module = importlib.import_module("zenml_ftvr.pilot.screen")  # the name is the function's
+    module = importlib.import_module("zenml_ftvr.pilot.folds")  # the name is the function's
     monkeypatch.setattr(module, "fit_baseline", lambda work, rows, seed: Recording(rows))
     evidence = screen(dataset, None, ["baseline"], TASK, "cpu", 0)
     assert len(fits) == 5

@@ -7,9 +7,26 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shown_page import read_page
+from markdown_it import MarkdownIt
+from shown_page import Page, read_page
 
 from zenml_ftvr.report import page
+from zenml_ftvr.report.blocks import (
+    Block,
+    Bullets,
+    Callout,
+    Code,
+    Details,
+    Fact,
+    Facts,
+    Heading,
+    HeatTable,
+    Paragraph,
+    Table,
+    Verdict,
+)
+from zenml_ftvr.report.markdown import markdown_of
+from zenml_ftvr.report.page import html_of
 
 # What html.parser itself alters: it drops NUL, and surrogates are no text.
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
@@ -37,60 +54,107 @@ def test_every_colour_is_defined_for_light_and_dark() -> None:
 
 
 def test_a_section_without_a_body_is_left_out() -> None:
-    assert page.section("Training curves", "") == ""
-    assert page.section("A & B", "<p></p>") == "<h2>A &amp; B</h2>\n<p></p>\n"
-
-
-def test_no_sentences_make_no_list() -> None:
-    assert page.paragraphs([]) == ""
+    assert page.section("Training curves", ()) == ""
+    assert page.section("Training curves", (Bullets(()),)) == ""
+    html = page.section("A & B", (Paragraph("c"),))
+    assert html == "<h2>A &amp; B</h2>\n<p>c</p>\n"
 
 
 def test_a_tile_without_a_remark_has_none() -> None:
-    shown = read_page(page.facts([("0.9", "accuracy", ""), ("3", "classes", "the largest: a")]))
+    tiles = Facts((Fact("0.9", "accuracy"), Fact("3", "classes", "the largest: a")))
+    shown = read_page(html_of((tiles,)))
     assert shown.texts_in("b") == ["0.9", "3"]
     assert shown.texts_in("i") == ["the largest: a"]
 
 
 def test_numeric_columns_and_the_chosen_row_are_marked() -> None:
-    html = page.table(["a", "b"], [["x", "1"], ["y", "2"]], numeric=frozenset({1}), chosen=1)
-    shown = read_page(html)
+    table = Table(
+        header=("a", "b"), rows=(("x", "1"), ("y", "2")), numeric=frozenset({1}), chosen=1
+    )
+    shown = read_page(html_of((table,)))
     assert [cell["class"] for cell in shown.named("td")] == ["l", "n", "l", "n"]
     assert [cell["class"] for cell in shown.named("th")] == ["l", "n"]
     assert shown.named("tr") == [{}, {}, {"class": "chosen"}]
 
 
-@pytest.mark.parametrize(
-    "part",
-    [
-        lambda text: page.table([text], [[text]]),
-        lambda text: page.facts([(text, text, text)]),
-        lambda text: page.paragraphs([text]),
-        lambda text: page.callout(text),
-        lambda text: page.code(text),
-        lambda text: page.details(text, ""),
-        lambda text: page.section(text, " "),
-        lambda text: page.shell(text, ""),
-    ],
-)
+BLOCKS: dict[str, Callable[[str], Block]] = {
+    "verdict": Verdict,
+    "heading": Heading,
+    "paragraph": Paragraph,
+    "small paragraph": lambda text: Paragraph(text, "small"),
+    "bullets": lambda text: Bullets((text, text)),
+    "callout": Callout,
+    "facts": lambda text: Facts((Fact(text, text, text),)),
+    "table": lambda text: Table(header=(text, "b"), rows=((text, "d"),), shares=(0.5,)),
+    "heat table": lambda text: HeatTable(labels=(text, "b"), counts=((1, 0), (2, 3))),
+    "code": Code,
+    "details": lambda text: Details(text, (Paragraph(text),)),
+}
+"""A block of every kind around a text, but charts, whose texts `charts` escapes."""
+
+
+def _on_github(block: Block) -> Page:
+    """As GitHub shows it: raw HTML let through, tables and strike-through understood."""
+    parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    return read_page(parser.render(markdown_of((block,))))
+
+
+@pytest.mark.parametrize("kind", BLOCKS)
 @settings(max_examples=40, deadline=None)
 @given(text=TEXT)
-def test_any_text_shows_as_itself(part: Callable[[str], str], text: str) -> None:
-    shown = read_page(part(text))
+def test_any_text_shows_as_itself(kind: str, text: str) -> None:
+    shown = read_page(html_of((BLOCKS[kind](text),)))
     assert shown.faults == []
     assert text in [run for _, run in shown.texts]
 
 
-@pytest.mark.parametrize(
-    "part",
-    [
-        lambda text: page.table([text], [[text]]),
-        lambda text: page.facts([(text, text, text)]),
-        lambda text: page.paragraphs([text]),
-        lambda text: page.callout(text),
-        lambda text: page.code(text),
-        lambda text: page.details(text, ""),
-    ],
+HOSTILE = (
+    "</td></div></pre></details><script src='x'>\"",
+    "a | b\n\n| --- |\n# heading\n- item",
+    "```\n<script>alert(1)</script>\n~~~",
+    "![picture](https://example.com/x.png) [link](javascript:alert(1))",
+    "--- *bold* _it_ ~~gone~~ `code` <!-- comment",
+    "1. one",
+    "- one",
+    "&lt;b&gt; &amp; &#60;",
 )
-def test_markup_in_a_text_adds_no_tag(part: Callable[[str], str]) -> None:
-    plain = read_page(part("text")).tags
-    assert read_page(part("</td></div></pre><script src='x'>\"")).tags == plain
+
+
+@pytest.mark.parametrize("kind", BLOCKS)
+@pytest.mark.parametrize("text", HOSTILE)
+def test_markup_in_a_text_adds_no_tag(kind: str, text: str) -> None:
+    build = BLOCKS[kind]
+    assert _tags(build(text)) == _tags(build("text"))
+
+
+def _tags(block: Block) -> list[tuple[str, list[str]]]:
+    """With the names of their attributes, whose values may hold the text."""
+    return [(tag, list(attributes)) for tag, attributes in read_page(html_of((block,))).tags]
+
+
+def test_a_word_too_long_for_a_column_is_broken_and_others_are_not() -> None:
+    table = Table(header=("a", "b"), rows=(("significant", "x" * 64),))
+    assert [cell["class"] for cell in read_page(html_of((table,))).named("td")] == ["l", "l long"]
+
+
+@pytest.mark.parametrize("kind", BLOCKS)
+@pytest.mark.parametrize("text", HOSTILE)
+def test_markup_in_a_text_is_no_markup_in_markdown(kind: str, text: str) -> None:
+    build, one_line = BLOCKS[kind], " ".join(text.split())
+    shown = _on_github(build(text))
+    assert shown.tags == _on_github(build("text")).tags
+    assert shown.faults == []
+    assert (text if kind == "code" else one_line) in "".join(run for _, run in shown.texts)
+
+
+def test_a_name_in_a_text_calls_nobody() -> None:
+    said = markdown_of((Paragraph("write to @team or me@example.com"),))
+    assert "@team" not in said
+    assert _on_github(Paragraph("@team")).texts_in("p") == ["@\u200bteam"]
+
+
+def test_what_is_folded_on_the_page_is_folded_on_github() -> None:
+    folded = Details("All of it", (Table(header=("a",), rows=(("b",),)),))
+    shown = _on_github(folded)
+    assert shown.texts_in("summary") == ["All of it"]
+    assert shown.texts_in("td") == ["b"]

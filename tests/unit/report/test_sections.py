@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 import hand_made
 import pytest
-from shown_page import read_page
+from shown_page import on_a_page, read_page
 
 from zenml_ftvr.report import sections
+from zenml_ftvr.report.page import html_of
 from zenml_ftvr.values import (
     ClassCount,
     CurvePoint,
@@ -49,7 +50,7 @@ def _rows(html: str) -> list[list[str]]:
 def test_the_answer_has_verdict_score_difference_and_cost(
     recommendation: Recommendation, evaluation: Evaluation
 ) -> None:
-    shown = read_page(sections.answer(recommendation, evaluation))
+    shown = read_page(html_of(sections.answer(recommendation, evaluation)))
     assert shown.texts_in("p") == [recommendation.verdict]
     assert shown.texts_in("b") == ["0.894", "+0.056", "0.556", "17.1 min"]
     assert "spent, of 31.2 min" in shown.texts_in(
@@ -62,7 +63,7 @@ def test_the_answer_is_in_the_metric_that_decided(
     recommendation: Recommendation, evaluation: Evaluation
 ) -> None:
     by_f1 = dataclasses.replace(recommendation, metric="macro_f1")
-    shown = read_page(sections.answer(by_f1, evaluation))
+    shown = read_page(html_of(sections.answer(by_f1, evaluation)))
     assert shown.texts_in("b")[:2] == ["0.750", "+0.010"]
     assert "Macro-F1 on 540 test rows" in shown.texts_in("span")
     assert any("within chance" in remark for remark in shown.texts_in("i"))
@@ -85,7 +86,7 @@ def test_a_choice_that_the_unseen_rows_contradict_says_so_at_the_top(
     label = evaluation.models[0].labels[0].label
     assert first.startswith(f"Head only answers every unseen row with '{label}'")
     assert "significantly worse than the baseline (-0.144 [-0.186, -0.102] accuracy)" in second
-    page = read_page(sections.answer(recommendation, contradicted))
+    page = read_page(html_of(sections.answer(recommendation, contradicted)))
     assert first in page.text
     assert second in page.text
 
@@ -102,7 +103,7 @@ def test_a_chosen_baseline_has_no_difference_to_itself(
     chosen = dataclasses.replace(
         evaluation, choice="baseline", models=evaluation.models[1:2], differences=()
     )
-    shown = read_page(sections.answer(recommendation, chosen))
+    shown = read_page(html_of(sections.answer(recommendation, chosen)))
     assert "against the baseline" not in shown.texts_in("span")
     assert shown.texts_in("b")[0] == "0.839"
 
@@ -111,15 +112,15 @@ def test_without_a_price_no_dollars_are_shown(
     recommendation: Recommendation, evaluation: Evaluation
 ) -> None:
     free = Ledger(entries=evaluation.ledger.entries, usd_per_hour=None)
-    answer = sections.answer(recommendation, dataclasses.replace(evaluation, ledger=free))
+    answer = html_of(sections.answer(recommendation, dataclasses.replace(evaluation, ledger=free)))
     assert "no price given" in answer
     assert "$" not in answer
-    assert "$" not in sections.cost(free)
-    assert {row[-1] for row in _rows(sections.cost(free))} == {"–"}
+    assert "$" not in html_of(sections.cost(free))
+    assert {row[-1] for row in _rows(html_of(sections.cost(free)))} == {"–"}
 
 
 def test_the_ranking_is_in_the_order_of_the_recommendation(recommendation: Recommendation) -> None:
-    rows = _rows(sections.ranking(recommendation))
+    rows = _rows(html_of(sections.ranking(recommendation)))
     assert [row[1] for row in rows] == [
         "Head only",
         "Full fine-tuning",
@@ -128,30 +129,31 @@ def test_the_ranking_is_in_the_order_of_the_recommendation(recommendation: Recom
         "LoRA",
     ]
     assert [row[2] for row in rows[:2]] == ["0.871 [0.851, 0.891]", "not measured"]
-    assert [row[6] for row in rows[:3]] == ["yes"] * 3
+    assert [row[3] for row in rows[:3]] == ["cross-validation", "publications", "cross-validation"]
+    assert [row[7] for row in rows[:3]] == ["yes"] * 3
 
 
 def test_an_arm_that_does_not_fit_says_why_in_the_ranking(recommendation: Recommendation) -> None:
-    scratch, lora = _rows(sections.ranking(recommendation))[3:]
-    assert scratch[3:6] == ["72.0 min", "$0.48", "205 MiB"]
-    assert scratch[6] == "it needs 1.2 h for 4 epochs; the budget leaves 0.5 h."
-    assert lora[3:6] == ["–", "–", "–"]
+    scratch, lora = _rows(html_of(sections.ranking(recommendation)))[3:]
+    assert scratch[4:7] == ["72.0 min", "$0.48", "205 MiB"]
+    assert scratch[7] == "it needs 1.2 h for 4 epochs; the budget leaves 0.5 h."
+    assert lora[4:7] == ["–", "–", "–"]
 
 
 def test_only_measured_arms_are_drawn(recommendation: Recommendation) -> None:
-    shown = read_page(sections.ranking(recommendation))
+    shown = read_page(on_a_page(html_of(sections.ranking(recommendation))))
     assert len(shown.named("circle")) == 2
     assert "From scratch" not in shown.texts_in("text")
 
 
 def test_the_majority_is_a_reference_for_accuracy_alone(recommendation: Recommendation) -> None:
-    assert "always the top class" in sections.ranking(recommendation)
+    assert "always the top class" in html_of(sections.ranking(recommendation))
     by_f1 = dataclasses.replace(recommendation, metric="macro_f1")
-    assert "always the top class" not in sections.ranking(by_f1)
+    assert "always the top class" not in html_of(sections.ranking(by_f1))
 
 
 def test_every_source_is_named_in_the_reasons_of_an_arm(recommendation: Recommendation) -> None:
-    shown = read_page(sections.ranking(recommendation)).texts_in("li")
+    shown = read_page(html_of(sections.ranking(recommendation))).texts_in("li")
     for arm in recommendation.arms:
         for sentence in (*arm.reasons, *arm.forecast.evidence):
             assert sentence in shown
@@ -159,9 +161,9 @@ def test_every_source_is_named_in_the_reasons_of_an_arm(recommendation: Recommen
 
 
 def test_a_companion_is_explained_and_none_is_not(recommendation: Recommendation) -> None:
-    assert "Full fine-tuning was trained beside it" in sections.reasons(recommendation)
+    assert "Full fine-tuning was trained beside it" in html_of(sections.reasons(recommendation))
     alone = dataclasses.replace(recommendation, companion=None)
-    assert "trained beside it" not in sections.reasons(alone)
+    assert "trained beside it" not in html_of(sections.reasons(alone))
 
 
 def test_costs_stand_beside_their_predictions_and_add_up() -> None:
@@ -172,37 +174,37 @@ def test_costs_stand_beside_their_predictions_and_add_up() -> None:
         ),
         usd_per_hour=3.6,
     )
-    assert _rows(sections.cost(ledger)) == [
+    assert _rows(html_of(sections.cost(ledger))) == [
         ["Calibration", "–", "30 s", "$0.0300"],
         ["Training, Full fine-tuning", "40 s", "60 s", "$0.0600"],
         ["Total", "", "1.5 min", "$0.0900"],
     ]
-    assert "60 s (of 40 s)" in read_page(sections.cost(ledger)).texts_in("text")
+    assert "60 s (of 40 s)" in read_page(html_of(sections.cost(ledger))).texts_in("text")
 
 
 def test_a_long_label_is_whole_in_the_tables(evaluation: Evaluation) -> None:
     long = "a label of very many words " * 4
     model = hand_made.model_evaluation("head", (long, "b"), ((3, 1), (0, 4)))
-    shown = read_page(sections.results(dataclasses.replace(evaluation, models=(model,))))
+    shown = read_page(html_of(sections.results(dataclasses.replace(evaluation, models=(model,)))))
     assert shown.texts_in("td").count(long) == 1
     assert [head["title"] for head in shown.named("th") if "title" in head].count(long) == 2
 
 
 def test_models_without_steps_have_no_curves(full: TrainedModel) -> None:
     solved = [hand_made.trained_model("head"), hand_made.trained_model("baseline")]
-    assert sections.curves(solved) == ""
-    assert sections.curves([*solved, full]) == sections.curves([full])
+    assert html_of(sections.curves(solved)) == ""
+    assert html_of(sections.curves([*solved, full])) == html_of(sections.curves([full]))
 
 
 def test_a_curve_says_how_the_training_ended(full: TrainedModel) -> None:
-    assert "stopped by the clock" in sections.curves([full])
+    assert "stopped by the clock" in html_of(sections.curves([full]))
     finished = dataclasses.replace(full, stopped_by="finished")
-    assert "stopped by the clock" not in sections.curves([finished])
-    assert "all that the plan foresaw" in sections.curves([finished])
+    assert "stopped by the clock" not in html_of(sections.curves([finished]))
+    assert "all that the plan foresaw" in html_of(sections.curves([finished]))
 
 
 def test_losses_and_scores_are_two_charts(full: TrainedModel) -> None:
-    shown = read_page(sections.curves([full]))
+    shown = read_page(on_a_page(html_of(sections.curves([full]))))
     assert shown.texts_in("title") == [
         "Loss, Full fine-tuning",
         "Validation scores, Full fine-tuning",
@@ -220,27 +222,27 @@ def test_a_diverged_loss_leaves_the_other_readings(full: TrainedModel) -> None:
         )
     )
     diverged = dataclasses.replace(full, curve=(*full.curve, *holes))
-    assert sections.curves([diverged]) == sections.curves([full])
+    assert html_of(sections.curves([diverged])) == html_of(sections.curves([full]))
 
 
 def test_a_training_without_a_single_number_still_has_its_page(full: TrainedModel) -> None:
     lost = dataclasses.replace(
         full, curve=(CurvePoint(step=1, metric="train/loss", value=math.nan, seconds=1.0),)
     )
-    shown = read_page(sections.curves([lost]))
+    shown = read_page(html_of(sections.curves([lost])))
     assert shown.named("svg") == []
     assert shown.texts_in("h3") == ["Full fine-tuning"]
 
 
 def test_classes_are_listed_worst_first(evaluation: Evaluation) -> None:
-    rows = [row for row in _rows(sections.results(evaluation)) if len(row) == 5]
+    rows = [row for row in _rows(html_of(sections.results(evaluation))) if len(row) == 5]
     shown = [row[0] for row in rows if row[0] in hand_made.LABELS]
     assert shown == list(reversed(hand_made.LABELS))
     assert rows[0][1:] == ["0.870", "0.533", "0.820", "15"]
 
 
 def test_few_classes_are_a_table_of_confusions(evaluation: Evaluation) -> None:
-    heat = sections.results(evaluation).split('<table class="heat">')[1]
+    heat = html_of(sections.results(evaluation)).split('<table class="heat">')[1]
     assert _rows(heat)[0] == ["280", "12", "8", ""]
     assert _rows(heat)[3] == ["1", "6", "", "8"]
     titles = [head["title"] for head in read_page(heat).named("th") if "title" in head]
@@ -250,7 +252,7 @@ def test_few_classes_are_a_table_of_confusions(evaluation: Evaluation) -> None:
 def test_the_right_answers_are_of_another_colour_than_the_wrong_ones(
     evaluation: Evaluation,
 ) -> None:
-    heat = sections.results(evaluation).split('<table class="heat">')[1]
+    heat = html_of(sections.results(evaluation)).split('<table class="heat">')[1]
     first = read_page(heat.split("</tr>")[1]).named("td")
     assert "var(--s1) 65%" in first[0]["style"]  # 70 x 280 / 300
     assert "var(--s2) 3%" in first[1]["style"]
@@ -270,7 +272,7 @@ def sixty(evaluation: Evaluation) -> Evaluation:
 
 
 def test_many_classes_are_folded_and_all_there(sixty: Evaluation) -> None:
-    html = sections.results(sixty)
+    html = html_of(sections.results(sixty))
     above, folded = html.split("<details>")
     assert "All 60 classes" in folded
     assert above.count("class number") == 20
@@ -279,7 +281,7 @@ def test_many_classes_are_folded_and_all_there(sixty: Evaluation) -> None:
 
 
 def test_many_classes_show_their_most_frequent_confusions(sixty: Evaluation) -> None:
-    html = sections.results(sixty)
+    html = html_of(sections.results(sixty))
     assert '<table class="heat">' not in html
     rows = _rows(html.split("What is taken for what")[1])
     assert len(rows) == 15
@@ -290,16 +292,18 @@ def test_many_classes_show_their_most_frequent_confusions(sixty: Evaluation) -> 
 
 def test_a_class_without_test_rows_does_not_break_the_confusions(evaluation: Evaluation) -> None:
     model = hand_made.model_evaluation("head", ("a", "b"), ((3, 1), (0, 0)))
-    html = sections.results(dataclasses.replace(evaluation, models=(model,), differences=()))
+    html = html_of(
+        sections.results(dataclasses.replace(evaluation, models=(model,), differences=()))
+    )
     assert _rows(html.split('<table class="heat">')[1]) == [["3", "1"], ["", ""]]
 
 
 def test_without_a_difference_there_is_no_empty_list(evaluation: Evaluation) -> None:
-    assert "<ul>" not in sections.results(dataclasses.replace(evaluation, differences=()))
+    assert "<ul>" not in html_of(sections.results(dataclasses.replace(evaluation, differences=())))
 
 
 def test_the_data_shows_its_largest_class_first_and_its_bar_longest() -> None:
-    html = sections.data(hand_made.data_profile())
+    html = html_of(sections.data(hand_made.data_profile()))
     assert [row[0] for row in _rows(html)] == list(hand_made.LABELS)
     bars = [bar["style"] for bar in read_page(html).named("div") if bar.get("class") == "bar"]
     assert bars == ["width:100.0%", "width:50.0%", "width:25.0%", "width:5.0%"]
@@ -307,15 +311,15 @@ def test_the_data_shows_its_largest_class_first_and_its_bar_longest() -> None:
 
 def test_warnings_about_the_data_stand_out() -> None:
     profile = hand_made.data_profile()
-    shown = read_page(sections.data(profile))
+    shown = read_page(html_of(sections.data(profile)))
     assert shown.named("div")[0]["class"] == "callout"
     assert profile.warnings[0] in shown.texts_in("div")
 
 
 def test_data_without_a_tokenizer_has_no_tile_of_pieces() -> None:
     profile = dataclasses.replace(hand_made.data_profile(), tokens=None)
-    assert "pieces a word" in sections.data(hand_made.data_profile())
-    assert "pieces a word" not in sections.data(profile)
+    assert "pieces a word" in html_of(sections.data(hand_made.data_profile()))
+    assert "pieces a word" not in html_of(sections.data(profile))
 
 
 @pytest.fixture
@@ -325,7 +329,7 @@ def found() -> Callable[..., dict[str, list[str]]]:
     def render(**changed: int) -> dict[str, list[str]]:
         checks = dataclasses.replace(hand_made.data_checks(), **changed)  # type: ignore[arg-type]
         profile = dataclasses.replace(hand_made.data_profile(), checks=checks)
-        rows = _rows(sections.data(profile).split("What was looked for")[1])
+        rows = _rows(html_of(sections.data(profile)).split("What was looked for")[1])
         return {name: cells for name, *cells in rows}
 
     return render
@@ -355,7 +359,7 @@ def test_what_was_counted_before_stands_among_the_checks(
 ) -> None:
     rows = found()
     assert rows["Rows that repeat a text"][0] == "12"
-    assert rows["Texts under more than one label"][0] == "1"
+    assert rows["Texts with more than one label"][0] == "1"
     assert rows["Tokens cut off"] == ["6.0%", "beyond 128 a text"]
     assert rows["Rows far longer than the rest"][1] == "beyond 9,000 characters"
 
@@ -370,7 +374,7 @@ def test_a_sample_of_the_texts_is_said_with_its_size(
 
 
 def test_a_profile_from_before_the_checks_shows_none() -> None:
-    assert "What was looked for" not in sections.data(hand_made.data_profile())
+    assert "What was looked for" not in html_of(sections.data(hand_made.data_profile()))
 
 
 def test_sixty_classes_of_data_are_cut_to_the_largest() -> None:
@@ -378,13 +382,13 @@ def test_sixty_classes_of_data_are_cut_to_the_largest() -> None:
         ClassCount(label=f"c{index:02d}", train=10 + index, validation=2, test=2)
         for index in range(60)
     )
-    html = sections.data(dataclasses.replace(hand_made.data_profile(), classes=classes))
+    html = html_of(sections.data(dataclasses.replace(hand_made.data_profile(), classes=classes)))
     assert [row[0] for row in _rows(html)] == [f"c{index:02d}" for index in range(59, 39, -1)]
     assert "and 40 smaller classes" in html
 
 
 def test_the_model_used_first_is_the_chosen_one_and_the_others_are_folded() -> None:
-    html = sections.usage(hand_made.trained_models())
+    html = html_of(sections.usage(hand_made.trained_models()))
     above = html.split("<details>")[0]
     assert "/models/head" in above
     assert "/models/full" not in above
@@ -406,12 +410,12 @@ def test_the_model_used_first_is_the_chosen_one_and_the_others_are_folded() -> N
     ],
 )
 def test_where_the_run_is_tracked_is_said_as_it_is(kind: str, said: str) -> None:
-    rows = dict(_rows(sections.plan_table(hand_made.trained_model(kind))))  # type: ignore[arg-type]
+    rows = dict(_rows(html_of(sections.plan_table(hand_made.trained_model(kind)))))  # type: ignore[arg-type]
     assert rows["W&B run"] == said
 
 
 def test_a_plan_is_shown_to_the_number(full: TrainedModel) -> None:
-    rows = dict(_rows(sections.plan_table(full)))
+    rows = dict(_rows(html_of(sections.plan_table(full))))
     assert rows["Steps"] == "237 of 630"
     assert rows["Learning rate"] == "5e-05"
     assert rows["Plan"] == full.plan.fingerprint
@@ -421,13 +425,13 @@ def test_a_plan_is_shown_to_the_number(full: TrainedModel) -> None:
 def test_a_pinned_base_model_shows_its_revision(full: TrainedModel) -> None:
     source = dataclasses.replace(full.plan.model, name="org/model", revision="abc")  # type: ignore[type-var]
     pinned = dataclasses.replace(full, plan=dataclasses.replace(full.plan, model=source))
-    rows = dict(_rows(sections.plan_table(pinned)))
+    rows = dict(_rows(html_of(sections.plan_table(pinned))))
     assert rows["Base model"] == f"org/model at abc, sha256 {hand_made.WEIGHTS}"
 
 
 def test_an_accelerator_is_named_with_its_memory() -> None:
     measured = hand_made.calibration()
-    cpu = sections.provenance([], measured, {"python": "3.11"})
+    cpu = html_of(sections.provenance([], measured, {"python": "3.11"}))
     assert "accelerators" not in cpu
     gpu = dataclasses.replace(
         measured,
@@ -435,12 +439,12 @@ def test_an_accelerator_is_named_with_its_memory() -> None:
             measured.hardware, device="cuda", n_devices=2, device_memory_gib=79.2
         ),
     )
-    assert "2 accelerators of 79.2 GiB" in sections.provenance([], gpu, {"python": "3.11"})
+    assert "2 accelerators of 79.2 GiB" in html_of(sections.provenance([], gpu, {"python": "3.11"}))
 
 
 def test_an_arm_that_was_not_calibrated_says_why() -> None:
-    shown = read_page(sections.calibration(hand_made.calibration()))
-    assert [row[0] for row in _rows(sections.calibration(hand_made.calibration()))] == [
+    shown = read_page(html_of(sections.calibration(hand_made.calibration())))
+    assert [row[0] for row in _rows(html_of(sections.calibration(hand_made.calibration())))] == [
         "Baseline",
         "Head only",
         "Full fine-tuning",
@@ -460,8 +464,10 @@ def test_the_limits_name_the_seed_that_was_used(
 def test_what_the_labels_names_alone_are_worth_is_said_where_it_was_measured(
     recommendation: Recommendation,
 ) -> None:
-    assert "Without any training" not in sections.ranking(recommendation)
+    assert "Without any training" not in html_of(sections.ranking(recommendation))
     evidence = recommendation.evidence
     measured = dataclasses.replace(evidence, zero_shot=evidence.measured[0])
-    shown = read_page(sections.ranking(dataclasses.replace(recommendation, evidence=measured)))
+    shown = read_page(
+        html_of(sections.ranking(dataclasses.replace(recommendation, evidence=measured)))
+    )
     assert "the base model finds nearest reaches accuracy 0.842 [0.822, 0.862]" in shown.text

@@ -98,7 +98,7 @@ def test_a_difference_shows_its_sign_on_both_sides() -> None:
 
 def test_every_approach_has_a_name_and_a_description_of_its_own() -> None:
     assert len({wording.approach_name(kind) for kind in KINDS}) == len(KINDS)
-    assert len({wording.what_trains(kind) for kind in KINDS}) == len(KINDS)
+    assert len({wording.what_trains(kind, None) for kind in KINDS}) == len(KINDS)
     assert wording.approach_name("lora") == "LoRA"
     assert (wording.metric_name("accuracy"), wording.metric_name("macro_f1")) == (
         "Accuracy",

@@ -128,6 +128,7 @@ def test_a_disabled_run_leaves_neither_link_nor_folder(make_tracker: Make, step:
     [
         ("load_data", "data"),
         ("calibrate", "pilot"),
+        ("run_pilots", "pilot"),
         ("recommend_approach", "decide"),
         ("finetune_lora", "train"),
         ("evaluate_model_2", "eval"),

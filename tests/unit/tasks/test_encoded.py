@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,15 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from zenml_ftvr.tasks import EncodedRows, encoded
-from zenml_ftvr.tasks.encoded import ragged
+from zenml_ftvr.tasks.encoded import ragged, ragged_pairs
 
 ROWS = st.lists(st.lists(st.integers(0, 2**31 - 1), max_size=9), max_size=30)
 
 
 @pytest.fixture
 def spilling(monkeypatch: pytest.MonkeyPatch) -> None:
-    """More than four numbers go to disk."""
-    monkeypatch.setattr(encoded, "SPILL_BYTES", 16)
+    """More than four numbers in two rows go to disk."""
+    monkeypatch.setattr(encoded, "SPILL_BYTES", 32)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -45,21 +46,45 @@ def test_only_what_is_much_goes_to_a_file(spilling: None) -> None:
 def test_no_more_than_one_row_waits_for_the_file(
     spilling: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(encoded, "WRITTEN_BYTES", 16)
     waiting: list[int] = []
-    concatenate = np.concatenate
 
-    def recording(parts: list[np.ndarray]) -> np.ndarray:  # type: ignore[type-arg]
-        waiting.append(sum(map(len, parts)))
-        return concatenate(parts)
+    class Recording(encoded._Growing):
+        def _write(self) -> None:
+            waiting.append(len(self._numbers))
+            super()._write()
 
-    monkeypatch.setattr(np, "concatenate", recording)
+    monkeypatch.setattr(encoded, "_Growing", Recording)
 
     def many() -> Iterator[list[int]]:
         for index in range(50):
             yield [index] * 3
 
-    assert len(ragged(many())) == 50
+    found = ragged(many())
+    assert len(found) == 50
+    assert isinstance(found._ends, np.memmap)
+    assert len(waiting) > 40
     assert max(waiting) <= 6
+
+
+@given(rows=ROWS)
+def test_pairs_come_back_as_two(rows: list[list[int]]) -> None:
+    firsts, seconds = ragged_pairs((row, row[::-1]) for row in rows)
+    assert list(firsts) == rows
+    assert list(seconds) == [row[::-1] for row in rows]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [[2, 0], [[0.0, 1.0], [1.0, 0.0]], [0.1, -3.5]],
+)
+def test_labels_in_an_array_are_numbers_of_python(labels: list[Any]) -> None:
+    kind = np.float16 if isinstance(labels[0], list) else None
+    rows = EncodedRows([[1], [2, 3]], np.array(labels, kind))
+    found = [rows[index]["labels"] for index in range(2)]
+    assert found == labels == list(rows.labels)
+    assert [type(one) for one in found] == [type(one) for one in labels]
+    assert rows.subset([1, 0]).labels == labels[::-1]
 
 
 @pytest.mark.parametrize("index", [-1, 2])

@@ -1,0 +1,269 @@
+"""Small real trainings on growing subsets, all judged on the same rows.
+
+What the training that follows uses again: features of the base model, and the states of its frozen
+layers, which are kept on disk row by row. Weights of a pilot are not gone on with: its learning
+rate has come down by its end, and a training that began from it would have another schedule than
+the one that was forecast.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import math
+import tempfile
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from zenml_ftvr.decide import (
+    RERUN_SEED,
+    PilotProtocol,
+    PilotRequest,
+    PlanBasis,
+    PricedArm,
+    carry_out,
+    judging_seconds,
+    plan_of_pilot,
+)
+from zenml_ftvr.errors import FtvrError, TrainingError
+from zenml_ftvr.models import ResolvedModel, cached_features, fit_baseline, load
+from zenml_ftvr.pilot.rows import PilotRows
+from zenml_ftvr.tasks import Answers, ClassAnswers, RowWork, score, work_for
+from zenml_ftvr.train import (
+    Diverged,
+    Interrupted,
+    Progress,
+    choose_strength,
+    fit_head,
+    run_plan,
+    silent,
+)
+from zenml_ftvr.values import (
+    Approach,
+    Calibration,
+    Kind,
+    PilotEvidence,
+    PilotRun,
+    PilotStatus,
+    TrainedModel,
+    unit_score,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from zenml_ftvr.data import Rows
+
+    Features = npt.NDArray[np.float32]
+
+__all__ = ["PilotBench", "run_pilots"]
+
+LEAST_LIMIT = 1.0  # second: of a plan whose time is all but up
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PilotBench:
+    """What pilots are run with."""
+
+    rows: PilotRows
+    base: ResolvedModel | None
+    basis: PlanBasis
+    """Of the whole training."""
+    approaches: Mapping[Kind, Approach]
+    """As the user gave them."""
+    priced: Mapping[Kind, PricedArm]
+    calibration: Calibration
+    progress: Progress = silent
+
+    @cached_property
+    def features(self) -> tuple[Features, Features]:
+        """Of the rows to train on and of those to judge by, by the base model; computed once."""
+        if self.base is None:
+            raise TrainingError("approach 'head' needs a base model; set base_model.name.")
+        base, device = self.base, self.calibration.hardware.device
+
+        def features(rows: Rows, what: str) -> Features:
+            return cached_features(
+                base,
+                rows,
+                self.basis.task,
+                device,
+                lambda done, total: self.progress(f"features, {what}", done, total),
+            )
+
+        return features(self.rows.pool, "train"), features(self.rows.select, "validation")
+
+
+def run_pilots(protocol: PilotProtocol, bench: PilotBench) -> PilotEvidence:
+    """Run what the protocol asks for, within its seconds.
+
+    A training that goes wrong is recorded with the reason, and its seconds count. Raises
+    `Interrupted` where the process was told to stop.
+    """
+    spent = 0.0
+
+    def run(request: PilotRequest, left: float) -> tuple[PilotRun, ...]:
+        nonlocal spent
+        what = f"{request.kind} on {request.n_train:,} rows"
+        bench.progress("pilots, seconds", round(spent), round(protocol.seconds_allowed), what)
+        done = _run(protocol, bench, request, left)
+        spent += sum(one.seconds for one in done)
+        return done
+
+    return _as_the_plan_counts(carry_out(protocol, run), bench)
+
+
+def _as_the_plan_counts(evidence: PilotEvidence, bench: PilotBench) -> PilotEvidence:
+    """Sizes in the rows that a plan has: of a language model, blocks that documents are packed in.
+
+    Costs and forecasts are told for sizes so counted.
+    """
+    packing = bench.basis.facts.n_train / bench.rows.counts.n_train
+    if packing == 1:
+        return evidence
+    return dataclasses.replace(
+        evidence,
+        runs=tuple(
+            dataclasses.replace(one, n_train=max(1, math.ceil(packing * one.n_train)))
+            for one in evidence.runs
+        ),
+    )
+
+
+def _run(
+    protocol: PilotProtocol, bench: PilotBench, request: PilotRequest, left: float
+) -> tuple[PilotRun, ...]:
+    """One pilot, from its rows to its score, and before it a first seed that collapsed."""
+    from safetensors import SafetensorError
+
+    started = time.monotonic()
+    first: PilotRun | None = None
+    model: TrainedModel | None = None
+    try:
+        answers, model = _trained(bench, request, left)
+        first = None if model is None else _collapsed_before(request, model)
+        status, value, detail = _judged(protocol, request, answers, model)
+    except Interrupted:
+        raise
+    except Diverged as error:
+        status, value, detail = "diverged", None, str(error)
+    # scikit-learn says by ValueError that rows are too few for it.
+    except (FtvrError, RuntimeError, MemoryError, OSError, ValueError, SafetensorError) as error:
+        status, value, detail = "failed", None, str(error) or type(error).__name__
+    before = 0.0 if first is None else first.seconds
+    earlier = 0.0 if model is None else _seconds_of_killed(model, first)
+    own = PilotRun(
+        kind=request.kind,
+        n_train=request.n_train,
+        seed=request.seed if first is None else request.seed + RERUN_SEED,
+        status=status,
+        score=value,
+        seconds=max(0.0, time.monotonic() - started - before) + earlier,
+        learning_rate=request.learning_rate,
+        detail=detail,
+    )
+    return (own,) if first is None else (first, own)
+
+
+def _trained(
+    bench: PilotBench, request: PilotRequest, left: float
+) -> tuple[Answers, TrainedModel | None]:
+    """Train on the request's rows, and answer those that pilots are judged on.
+
+    What is solved for is not saved, and so is no `TrainedModel`.
+    """
+    dataset = bench.rows.subset(request.n_train, request.draw)
+    task = bench.basis.task
+    work = work_for(task, dataset)
+    select = bench.rows.select
+    if request.kind == "baseline":
+        baseline = fit_baseline(work, dataset.train, request.seed)
+        return work.answers(baseline.outputs(select), select), None
+    if request.kind == "head":
+        return _solved_head(bench, cast(RowWork, work), dataset.train, request), None
+    whole = bench.priced[request.kind]
+    plan = plan_of_pilot(
+        bench.approaches[request.kind], whole, bench.basis, bench.rows.counts, request
+    )
+    plan = dataclasses.replace(
+        plan,
+        data_fingerprint=dataset.fingerprint,
+        wall_seconds=max(
+            LEAST_LIMIT,
+            left - judging_seconds(request.kind, bench.basis, bench.calibration, bench.rows.counts),
+        ),
+        predicted_hours=request.seconds / 3600,
+    )
+    with tempfile.TemporaryDirectory(prefix="ftvr-") as name:
+        folder = Path(name) / "model"
+        model = run_plan(plan, dataset, folder, bench.calibration.hardware, progress=bench.progress)
+        gc.collect()  # the model that was trained, before another is loaded
+        loaded = load(folder, plan.allow)
+        said = f"pilot of {request.kind}, rows judged on"
+        return loaded.answers(select, lambda done, total: bench.progress(said, done, total)), model
+
+
+def _solved_head(bench: PilotBench, work: RowWork, rows: Rows, request: PilotRequest) -> Answers:
+    """A head on features that all pilots share, and the training that follows."""
+    of_pool, of_select = bench.features
+    features = of_pool[bench.rows.places(request.n_train, request.draw)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of classes with fewer rows than folds
+        c = choose_strength(work, features, rows, request.seed)
+    head = fit_head(work, features, rows, c, request.seed)
+    return work.answers(head.logits(of_select), bench.rows.select)
+
+
+def _collapsed_before(request: PilotRequest, model: TrainedModel) -> PilotRun | None:
+    """The run of the first seed, where that gave every row one class and was retried."""
+    retried = f"retried with seed {request.seed + RERUN_SEED}"
+    note = next((one for one in model.notes if retried in one), None)
+    failed = [one.seconds for one in model.ledger.entries if one.what == "failed attempt"]
+    if note is None or not failed:
+        return None
+    return PilotRun(
+        kind=request.kind,
+        n_train=request.n_train,
+        seed=request.seed,
+        status="collapsed",
+        score=None,
+        seconds=failed[-1],
+        learning_rate=request.learning_rate,
+        detail=note,
+    )
+
+
+def _seconds_of_killed(model: TrainedModel, first: PilotRun | None) -> float:
+    """What earlier attempts took that were killed before they ended."""
+    failed = [one.seconds for one in model.ledger.entries if one.what == "failed attempt"]
+    return math.fsum(failed) - (0.0 if first is None else first.seconds)
+
+
+def _judged(
+    protocol: PilotProtocol,
+    request: PilotRequest,
+    answers: Answers,
+    model: TrainedModel | None,
+) -> tuple[PilotStatus, float | None, str | None]:
+    """Status, score and why there is none."""
+    if model is not None and model.stopped_by == "budget":
+        return (
+            "failed",
+            None,
+            f"its time was up after {model.steps_done:,} of {model.plan.max_steps:,} steps.",
+        )
+    if model is not None and isinstance(answers, ClassAnswers):
+        given = set(answers.predicted.tolist())
+        if len(given) == 1 and len(set(answers.truth.tolist())) > 1:
+            only = model.plan.labels[given.pop()]
+            return "collapsed", None, f"it gave every row that it was judged on '{only:.60}'."
+    value = unit_score(protocol.metric, score(answers, protocol.metric))
+    if value is None:
+        return "failed", None, f"its {protocol.metric} is not a number."
+    return "scored", value, None

@@ -1,0 +1,157 @@
+"""What the data is like."""
+
+from __future__ import annotations
+
+from zenml_ftvr.report import wording as w
+from zenml_ftvr.report.blocks import Blocks, Callout, Fact, Facts, Heading, Paragraph, Table
+from zenml_ftvr.report.sections.results import CLASSES_SHOWN
+from zenml_ftvr.values import DataChecks, DataProfile
+
+__all__ = ["data"]
+
+
+def data(profile: DataProfile) -> Blocks:
+    """Sizes, classes, and what was looked for in the rows."""
+    return (
+        *(Callout(sentence) for sentence in profile.warnings),
+        Facts(_tiles(profile)),
+        *_classes(profile),
+        *_checks(profile),
+    )
+
+
+def _tiles(profile: DataProfile) -> tuple[Fact, ...]:
+    tiles = [
+        Fact(w.count(profile.n_rows), "rows", profile.source),
+        Fact(
+            w.count(profile.n_train),
+            "to train on",
+            f"{w.count(profile.n_validation)} to validate, {w.count(profile.n_test)} to test",
+        ),
+    ]
+    if profile.classes:
+        largest = f"the largest has {profile.majority_share:.0%} of the training rows"
+        tiles.append(Fact(w.count(profile.n_classes), "classes", largest))
+    if profile.numbers is not None:
+        numbers = profile.numbers
+        spread = f"from {numbers.minimum:g} to {numbers.maximum:g}, {numbers.mean:g} on average"
+        tiles.append(Fact(f"{numbers.p50:g}", "the middle number", spread))
+    tiles.append(_sizes(profile))
+    tiles.append(
+        Fact(
+            w.count(profile.n_duplicates),
+            "repeated texts" if profile.widths is None else "repeated images",
+            f"{_more_than_one(profile)}: {w.count(profile.n_conflicts)}",
+        )
+    )
+    if profile.tokens is not None:
+        tokens = profile.tokens
+        tiles.append(
+            Fact(
+                f"{tokens.pieces_per_word:.2f}",
+                "pieces a word",
+                f"{tokens.unknown_share:.1%} unknown to the tokenizer of {tokens.tokenizer}; "
+                f"{tokens.truncated_share:.1%} of tokens cut off at {tokens.max_length}",
+            )
+        )
+    return tuple(tiles)
+
+
+def _more_than_one(profile: DataProfile) -> str:
+    return f"with more than one {'label' if profile.classes else 'answer'}"
+
+
+def _sizes(profile: DataProfile) -> Fact:
+    """How long texts are, or how large images."""
+    words, widths, heights = profile.words, profile.widths, profile.heights
+    if widths is None or heights is None:
+        longest = f"{words.p90:.0f} in the longest tenth, at most {words.maximum:,.0f}"
+        return Fact(f"{words.p50:.0f}", "words in the middle text", longest)
+    return Fact(
+        f"{widths.p50:.0f} x {heights.p50:.0f}",
+        "pixels, the middle width and height",
+        f"from {widths.minimum:.0f} x {heights.minimum:.0f} to {widths.maximum:.0f} x "
+        f"{heights.maximum:.0f}",
+    )
+
+
+def _classes(profile: DataProfile) -> Blocks:
+    """The largest classes with bars; nothing where there are none."""
+    ordered = sorted(profile.classes, key=lambda one: -one.total)
+    if not ordered:
+        return ()
+    shown, rest = ordered[:CLASSES_SHOWN], len(ordered) - CLASSES_SHOWN
+    table = Table(
+        header=("Class", "Train", "Validation", "Test"),
+        rows=tuple(
+            (one.label, w.count(one.train), w.count(one.validation), w.count(one.test))
+            for one in shown
+        ),
+        numeric=frozenset({1, 2, 3}),
+        shares=tuple(one.total / ordered[0].total for one in shown),
+    )
+    if rest <= 0:
+        return (table,)
+    return table, Paragraph(f"and {rest} smaller classes", "small")
+
+
+def _checks(profile: DataProfile) -> Blocks:
+    """What was looked for in the rows, found or not; nothing of a profile from before it was."""
+    checks = profile.checks
+    if checks is None:
+        return ()
+    rows = [
+        ("Rows that repeat a text", w.count(profile.n_duplicates), "beyond the first of each"),
+        (f"Texts {_more_than_one(profile)}", w.count(profile.n_conflicts), ""),
+        *_leaks(checks),
+        (
+            "Rows far longer than the rest",
+            w.count(checks.n_far_longer),
+            f"beyond {w.count(checks.far_longer_than)} characters",
+        ),
+        ("Rows that look wrongly decoded", w.count(checks.n_misencoded), ""),
+    ]
+    if profile.tokens is not None:
+        share = f"{profile.tokens.truncated_share:.1%}"
+        rows.append(("Tokens cut off", share, f"beyond {profile.tokens.max_length} a text"))
+    return (
+        Heading("What was looked for"),
+        Table(header=("Check", "Found", "How"), rows=tuple(rows), numeric=frozenset({1})),
+    )
+
+
+def _leaks(checks: DataChecks) -> list[tuple[str, str, str]]:
+    """Rows that stand in two splits, the same or nearly."""
+    alike = f"{w.count(checks.n_compared)} distinct texts compared"
+    if checks.n_compared < checks.n_distinct:
+        alike = (
+            f"a sample of {w.count(checks.n_compared)} of {w.count(checks.n_distinct)} distinct "
+            f"texts compared"
+        )
+    return [
+        (
+            "Test rows with the text of a training or validation row",
+            w.count(checks.n_leaked_test),
+            "",
+        ),
+        (
+            "Validation rows with the text of a training row",
+            w.count(checks.n_leaked_validation),
+            "",
+        ),
+        (
+            "Texts nearly the same as another",
+            w.count(checks.n_near_duplicates),
+            f"at least 0.8 of all runs of three words are in both; {alike}",
+        ),
+        (
+            "Test texts nearly a training or validation text",
+            w.count(checks.n_near_leaked_test),
+            "likewise",
+        ),
+        (
+            "Validation texts nearly a training text",
+            w.count(checks.n_near_leaked_validation),
+            "likewise",
+        ),
+    ]

@@ -1,0 +1,154 @@
+"""Every approach in its place, and why."""
+
+from __future__ import annotations
+
+from zenml_ftvr.report import wording as w
+from zenml_ftvr.report.blocks import (
+    Blocks,
+    Bullets,
+    Details,
+    Heading,
+    Paragraph,
+    Table,
+)
+from zenml_ftvr.report.charts import Interval, drawn, interval_chart
+from zenml_ftvr.values import Metric, RankedArm, Recommendation, Task
+
+__all__ = ["ranking", "reasons", "top_class"]
+
+
+BASES: dict[str, str] = {
+    "measured": "cross-validation",
+    "piloted": "pilots",
+    "prior": "publications",
+}
+
+
+def top_class(metric: Metric, share: float | None) -> tuple[str, float] | None:
+    """The mark of a chart of accuracies: what guessing gets."""
+    return None if share is None or metric != "accuracy" else ("always the top class", share)
+
+
+def ranking(recommendation: Recommendation) -> Blocks:
+    """Every arm: score or its absence, cost, and whether it fits."""
+    return (
+        Paragraph(_how_known(recommendation), "small"),
+        Table(
+            header=(
+                "",
+                "Approach",
+                "Score",
+                "Known from",
+                "Time",
+                "Dollars",
+                "Memory",
+                "Fits the budget",
+            ),
+            rows=tuple(
+                _rank_row(place, arm) for place, arm in enumerate(recommendation.arms, start=1)
+            ),
+            numeric=frozenset({2, 4, 5, 6}),
+            chosen=0,
+        ),
+        *_measured_chart(recommendation),
+        Bullets(_zero_shot(recommendation)),
+        Details(
+            "Why each arm stands where it stands, with sources",
+            tuple(block for arm in recommendation.arms for block in _why(arm, recommendation)),
+        ),
+    )
+
+
+def _how_known(recommendation: Recommendation) -> str:
+    """What the scores are, and what follows where there is none."""
+    name = w.metric_words(recommendation.metric)
+    bases = {arm.forecast.basis for arm in recommendation.arms}
+    sentences = []
+    if "measured" in bases:
+        sentences.append(
+            f"Scores from cross-validation are {name} on the training rows with 95 % intervals."
+        )
+    if "piloted" in bases:
+        levels = {
+            f"{arm.forecast.score.level:.0%}"
+            for arm in recommendation.arms
+            if arm.forecast.basis == "piloted" and arm.forecast.score is not None
+        }
+        sentences.append(
+            f"Scores from pilots are what one training on all training rows is forecast to reach, "
+            f"with limits that hold {' or '.join(sorted(levels))} of such trainings."
+        )
+    if "prior" in bases:
+        sentences.append(
+            "Arms without a score were not trained yet: their place follows from published "
+            "comparisons, and no interval is invented for them."
+        )
+    return " ".join(sentences)
+
+
+def _measured_chart(recommendation: Recommendation) -> Blocks:
+    measured = [
+        Interval(w.approach_name(arm.kind), score.value, score.low, score.high)
+        for arm in recommendation.arms
+        if (score := arm.forecast.score) is not None
+    ]
+    metric = recommendation.metric
+    mark = top_class(metric, recommendation.evidence.majority_share)
+    title = f"{w.metric_name(metric)} before training, with intervals"
+    return drawn(lambda width: interval_chart(title, measured, mark, width))
+
+
+def task_of(recommendation: Recommendation) -> Task | None:
+    """The task of its plans; None where no arm has a plan."""
+    plans = (arm.plan for arm in recommendation.arms)
+    return next((plan.task for plan in plans if plan is not None), None)
+
+
+def _why(arm: RankedArm, recommendation: Recommendation) -> Blocks:
+    what = w.what_trains(arm.kind, task_of(recommendation))
+    plan = () if arm.plan is None else tuple(f"Plan: {reason}" for reason in arm.plan.reasons)
+    return (
+        Heading(f"{w.approach_name(arm.kind)}: {what}"),
+        Bullets((*arm.reasons, *arm.forecast.evidence, *plan)),
+    )
+
+
+def _zero_shot(recommendation: Recommendation) -> tuple[str, ...]:
+    """What the labels' names alone are worth, where that was measured."""
+    evidence = recommendation.evidence
+    if evidence.zero_shot is None:
+        return ()
+    score = evidence.zero_shot.score(recommendation.metric)
+    return (
+        f"Without any training, giving each text the label whose name the base model finds nearest "
+        f"reaches {w.metric_words(score.metric)} {w.score_text(score)} on the training rows.",
+    )
+
+
+def _rank_row(place: int, arm: RankedArm) -> tuple[str, ...]:
+    score, cost = arm.forecast.score, arm.cost
+    return (
+        str(place),
+        w.approach_name(arm.kind),
+        "not measured" if score is None else w.score_text(score),
+        BASES[arm.forecast.basis],
+        w.NOTHING if cost is None else w.duration(cost.hours * 3600),
+        w.NOTHING if cost is None else w.dollars(cost.usd),
+        w.NOTHING if cost is None else w.gib(cost.peak_memory_gib),
+        "yes" if arm.feasible else " ".join(arm.reasons),
+    )
+
+
+def reasons(recommendation: Recommendation) -> Blocks:
+    """Why this choice."""
+    blocks: Blocks = (Bullets(recommendation.reasons),)
+    if recommendation.companion is None:
+        return blocks
+    name = w.approach_name(recommendation.companion)
+    return (
+        *blocks,
+        Paragraph(
+            f"{name} was trained beside it, because the configuration asks for one arm with a "
+            f"training curve."
+        ),
+    )

@@ -1,0 +1,89 @@
+"""How the trainings went."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from zenml_ftvr.report import wording as w
+from zenml_ftvr.report.blocks import Blocks, Details, Heading, Paragraph, Table
+from zenml_ftvr.report.charts import Series, drawn, line_chart
+from zenml_ftvr.values import LOWER_IS_BETTER, TrainedModel, metric_of, metrics_of
+
+__all__ = ["curves"]
+
+READINGS_SHOWN = 20  # rows of the table of a curve's numbers: a judgement
+
+
+def curves(models: Sequence[TrainedModel]) -> Blocks:
+    """Loss and validation scores over the steps, of every model that took some."""
+    return tuple(block for model in models if model.steps_done for block in _curves_of(model))
+
+
+def _curves_of(model: TrainedModel) -> Blocks:
+    ended = (
+        "stopped by the clock, at the end of the budget."
+        if model.stopped_by == "budget"
+        else "all that the plan foresaw."
+    )
+    return (
+        Heading(w.approach_name(model.kind)),
+        Paragraph(
+            f"{w.count(model.steps_done)} steps in {w.duration(model.seconds)}; {ended} The "
+            f"weights with the best validation score are kept.",
+            "small",
+        ),
+        *_chart_of(model, "Loss", {"train/loss": "training", "eval/loss": "validation"}),
+        *_chart_of(model, "Validation scores", _shown_scores(model)),
+        *_readings(model),
+    )
+
+
+def _readings(model: TrainedModel) -> Blocks:
+    """The numbers of the curves; of very many, evenly spaced ones and the last."""
+    names = {"train/loss": "Training loss", "eval/loss": "Validation loss"}
+    names |= {name: words[:1].upper() + words[1:] for name, words in _shown_scores(model).items()}
+    at: dict[int, dict[str, float]] = {}
+    for point in model.curve:
+        if point.metric in names and math.isfinite(point.value):
+            at.setdefault(point.step, {})[point.metric] = point.value
+    shown = [name for name in names if any(name in readings for readings in at.values())]
+    if not shown:
+        return ()
+    every = -(-len(at) // READINGS_SHOWN)
+    steps = sorted(at)
+    kept = [step for place, step in enumerate(reversed(steps)) if place % every == 0][::-1]
+    table = Table(
+        header=("Step", *(names[name] for name in shown)),
+        rows=tuple(
+            (
+                w.count(step),
+                *(w.number(at[step][name]) if name in at[step] else w.NOTHING for name in shown),
+            )
+            for step in kept
+        ),
+        numeric=frozenset(range(len(shown) + 1)),
+    )
+    return (Details("The numbers of these curves", (table,)),)
+
+
+def _shown_scores(model: TrainedModel) -> dict[str, str]:
+    """The scores of a curve that share one scale, 0 to 1; the task's own metric where none does."""
+    measured = {point.metric for point in model.curve}
+    own = metric_of(model.plan.task)
+    shown = [metric for metric in metrics_of(model.plan.task) if metric not in LOWER_IS_BETTER]
+    if own in LOWER_IS_BETTER:
+        shown = [own]
+    return {f"eval/{one}": w.metric_words(one) for one in shown if f"eval/{one}" in measured}
+
+
+def _chart_of(model: TrainedModel, title: str, names: Mapping[str, str]) -> Blocks:
+    series = [
+        Series(
+            shown,
+            tuple((point.step, point.value) for point in model.curve if point.metric == metric),
+        )
+        for metric, shown in names.items()
+    ]
+    whole = f"{title}, {w.approach_name(model.kind)}"
+    return drawn(lambda width: line_chart(whole, series, f"{title} by step", width))
