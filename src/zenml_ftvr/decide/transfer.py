@@ -141,16 +141,17 @@ def training_peak_gib(
 ) -> float:
     """The measured peak, and what a whole training holds that a few steps do not.
 
-    Of `head` the weights are copied while they are written; of `partial` the states that frozen
-    layers make of all rows are mapped into memory, on a CPU.
+    On a CPU: weights are copied while they are written, beside what the allocator keeps of the
+    steps before (of `lora` only adapters are); of `partial` the states that frozen layers make of
+    all rows are mapped into memory.
     """
     if hardware.device_memory_gib is not None:
         return arm.peak_memory_gib
     facts, base = basis.facts, basis.facts.architecture
     beside = 0.0
-    if base is not None and arm.kind == "head":
-        beside = FULL_PRECISION_BYTES * base.n_params
+    if arm.kind in ("head", "partial", "full", "scratch"):
+        beside = FULL_PRECISION_BYTES * float(arm.n_params)
     if base is not None and isinstance(approach, Partial) and arm.seconds_per_frozen_row > 0:
         tokens = (facts.n_train + facts.n_validation) * (arm.mean_tokens or 0.0)
-        beside = FULL_PRECISION_BYTES * base.hidden * tokens
+        beside += FULL_PRECISION_BYTES * base.hidden * tokens
     return arm.peak_memory_gib + beside / GIB

@@ -183,7 +183,8 @@ def test_main_memory_holds_the_process_too_and_an_accelerators_does_not(
         price(Full(), calibration=calibration).cost
         for calibration in (on_host, dataclasses.replace(on_host, hardware=cuda))
     ]
-    assert [cost.peak_memory_gib for cost in costs if cost] == pytest.approx([2.0, 1.5])
+    written = 4 * 22_000_000 / 2**30  # a copy of the weights, beside what the allocator keeps
+    assert [cost.peak_memory_gib for cost in costs if cost] == pytest.approx([2.0 + written, 1.5])
 
 
 def test_memory_is_an_accelerators_own_where_there_is_one(

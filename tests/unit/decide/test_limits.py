@@ -51,7 +51,7 @@ def measured(calibration: Calibration, kind: str, **changes: object) -> Calibrat
 @pytest.mark.parametrize(
     ("limits", "said"),
     [
-        (Limits(memory_gib=1.9), r"Needs about 2\.0 GiB of memory; limits\.memory_gib allows 1\.9"),
+        (Limits(memory_gib=1.9), r"Needs about 2\.1 GiB of memory; limits\.memory_gib allows 1\.9"),
         (Limits(parameters=21_000_000), r"has 22,000,000 parameters; .* allows 21,000,000"),
         (Limits(latency_ms=11.0), r"takes about 12 ms .*; limits\.latency_ms allows 11 ms"),
     ],
@@ -67,7 +67,7 @@ def test_a_limit_makes_an_arm_infeasible_with_its_numbers(
 
 
 def test_limits_that_are_kept_rule_nothing_out(basis: PlanBasis, make_calibration: Make) -> None:
-    limits = Limits(memory_gib=2.1, parameters=22_000_000, latency_ms=12.5)
+    limits = Limits(memory_gib=2.2, parameters=22_000_000, latency_ms=12.5)
     calibration = measured(make_calibration(), "full", latency_seconds=0.012)
     within = dataclasses.replace(basis, limits=limits)
     assert price_arm(Full(), within, calibration, 1e9, 0.0).problems == ()
