@@ -64,6 +64,7 @@ def recommend_and_train(
     tracking: TrackingSettings = TrackingSettings(),  # noqa: B008
     evaluation: EvaluationSettings = EvaluationSettings(),  # noqa: B008
     minimum_score: float | None = None,
+    other_base_models: list[ModelSource] = [],  # noqa: B006
     approval: Approval = "none",
     report_folder: str = "ftvr_report",
     seed: int = 0,
@@ -82,6 +83,7 @@ def recommend_and_train(
         also_train=also_train,
         pilots=pilots,
         minimum_score=minimum_score,
+        other_base_models=tuple(other_base_models),
         seed=seed,
     )
     dataset = load_data(data, task)

@@ -106,6 +106,7 @@ def test_every_second_is_in_the_ledger_and_within_the_budget(record: Record) -> 
         ("training", "scratch"),
         ("evaluation", "baseline"),
         ("evaluation", "scratch"),
+        ("evaluation", None),  # what was measured besides scores
     ]
     predicted = {
         (what, kind): predicted for what, kind, _, predicted in record["ledger"] if kind is not None

@@ -6,7 +6,7 @@ from zenml_ftvr.values.accelerator import (
     NumberFormat,
     TrainingMemory,
 )
-from zenml_ftvr.values.adequacy import Adequacy, Gap, Pieces, Predictability
+from zenml_ftvr.values.adequacy import Adequacy, Gap, OtherBase, Pieces, Predictability
 from zenml_ftvr.values.alphabet import Alphabet
 from zenml_ftvr.values.approach import (
     ALL_APPROACHES,
@@ -187,6 +187,7 @@ __all__ = [
     "ModelSource",
     "ModelTest",
     "NumberFormat",
+    "OtherBase",
     "Outcome",
     "PairedDifference",
     "ParetoPoint",
