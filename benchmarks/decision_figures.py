@@ -11,13 +11,14 @@ from decision_scores import mean_of_means, upper_limit
 
 from zenml_ftvr.values import KINDS, Kind
 
-__all__ = ["BUDGETS", "PRODUCT_RULE", "RULE_NAMES", "summary"]
+__all__ = ["BUDGETS", "PRODUCT_RULE", "RULE_NAMES", "SCREENED", "summary"]
 
 BUDGETS = (0.5, 1.5, 5.0)
 """Times what the costliest arm takes: some arms are infeasible, all are but little is to spare, all
 could be trained."""
 RULE_NAMES = ("regret rule", "shortfall rule")
 PRODUCT_RULE = "shortfall rule"
+SCREENED = "fine-tune unless word counts beat features"
 FIXED: tuple[Kind, ...] = ("full", "lora", "head", "baseline")
 LIMIT = 0.9
 
@@ -72,6 +73,8 @@ def summary(rows: Rows) -> dict[str, Any]:
         "regret_best_fixed": round(100 * mean_of_means(best_regret), 3),
         "best_fixed_by_the_other_data": best,
         "regret_random": points("random"),
+        "regret_screened": points(SCREENED),
+        "acceptable_rate_screened": round(mean_of_means(by_data(rows, SCREENED, "acceptable")), 3),
         "pilot_cost_share": round(mean_of_means(by_data(rows, PRODUCT_RULE, "spent_share")), 4),
         "pilot_cost_share_most": round(
             max(max(one) for one in by_data(rows, PRODUCT_RULE, "spent_share").values()), 4

@@ -35,7 +35,7 @@ from zenml_ftvr.values import DataSource, Full, ModelSource, TextClassification,
 TOKENS = 32
 WORDS = 40  # of which there are more than TOKENS tokens: every row is cut to the same length
 ROWS = 320  # of the corpus, so that an evaluation takes about as long as three steps
-STEPS, EVERY, BATCH = 48, 24, 16
+STEPS, EVERY, BATCH = 24, 24, 16
 
 
 def rows() -> Dataset:

@@ -29,7 +29,7 @@ from zenml_ftvr.api import plan_for
 from zenml_ftvr.data import Dataset, load_dataset
 from zenml_ftvr.hardware import detect
 from zenml_ftvr.models import quiet, train_tokenizer
-from zenml_ftvr.train import run_plan
+from zenml_ftvr.train import granted_team, run_plan
 from zenml_ftvr.values import (
     Approach,
     DataSource,
@@ -108,7 +108,8 @@ def trained(plan: TrainingPlan, dataset: Dataset, granted: Execution) -> tuple[T
     os.environ[EXECUTION_VARIABLE] = json.dumps(dataclasses.asdict(granted))
     with tempfile.TemporaryDirectory() as name:
         began = time.monotonic()
-        model = run_plan(plan, dataset, Path(name) / "model", detect(), runs=Path(name) / "runs")
+        folder, runs, team = Path(name) / "model", Path(name) / "runs", granted_team(plan, detect())
+        model = run_plan(plan, dataset, folder, detect(), runs=runs, team=team)
         return model, time.monotonic() - began
 
 

@@ -44,7 +44,7 @@ from zenml_ftvr.train.pairs import make_pairs
 from zenml_ftvr.train.progress import Progress, silent
 from zenml_ftvr.train.solved import choose_strength, fit_head
 from zenml_ftvr.train.stepped import said_of_earlier, train_in_steps
-from zenml_ftvr.train.team import granted_team
+from zenml_ftvr.train.team import ALONE, Team
 from zenml_ftvr.values import (
     Braking,
     CurvePoint,
@@ -82,14 +82,14 @@ def run_plan(
     progress: Progress = silent,
     runs: Path | None = None,
     mirror: RemoteFiles | None = None,
+    team: Team = ALONE,
 ) -> TrainedModel:
     """Train what `plan` says on the training split, and save it into `folder`.
 
     The folder appears whole or not at all. What is trained in steps leaves checkpoints below `runs`
     (in the cache folder unless given) while it lasts; the same plan goes on from there after
     whatever ended it, and its limit and ledger count the time that was lost. With a `mirror` it
-    also does where this disk is gone. Where the trainer granted this step several workers, they
-    share the steps. Raises
+    also does where this disk is gone. The workers of a `team` share the steps. Raises
     `TrainingError` where the data is not the plan's, and whatever of ours the approach raises.
     """
     if dataset.fingerprint != plan.data_fingerprint:
@@ -104,7 +104,6 @@ def run_plan(
     require(plan.approach, this_device())
     started = time.monotonic()
     base = _base_of(plan)
-    team = granted_team(plan, hardware)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:

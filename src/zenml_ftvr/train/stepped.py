@@ -214,14 +214,16 @@ def _where_to_go_on(
     ]
     if not changed:
         said = f"It went on from the checkpoint after step {step_of(last)}."
-        return min([*short, int(then["part_rows"]), share]), (said,)
+        return min([*short, int(then["part_rows"])]), (said,)
     if all(then.get(name) == now[name] for name in now if name not in ROUNDING):
         said = (
             f"It went on from the checkpoint after step {step_of(last)}, which was made with "
             f"{'; '.join(changed)}: weights can differ in their last digits from those of a run "
             f"that was left alone."
         )
-        return min([*short, int(then["part_rows"]), share]), (said,)
+        if then.get("workers") == team.workers:
+            return min([*short, int(then["part_rows"])]), (said,)
+        return min([*short, _remembered(key) or share]), (said,)  # each has another share now
     shutil.rmtree(folder)
     folder.mkdir()
     said = (

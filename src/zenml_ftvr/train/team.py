@@ -29,7 +29,7 @@ class Team:
     """On Ray: a folder that all machines see, or the URI of one in an object store."""
     gpus_each: int = 0
     notes: tuple[str, ...] = ()
-    """Where it is not what was asked for, each a sentence."""
+    """Of the model, each a sentence: who trained it, and why not as many as were granted."""
 
     @property
     def is_alone(self) -> bool:
@@ -96,10 +96,13 @@ def granted_team(plan: TrainingPlan, hardware: Hardware) -> Team:
             f"among workers; '{plan.kind}' trains a part of them. Set sharding=none for this step."
         )
     workers = min(granted.workers, plan.batch_size)
-    notes: tuple[str, ...] = ()
+    weights = " and divided its weights" if granted.sharding == "full" else ""
+    said = f"{workers} workers shared its steps{weights}."
     if workers < granted.workers:
-        said = f"A batch has {plan.batch_size} rows: {workers} of {granted.workers} workers train."
-        notes = (said,)
+        said = (
+            f"Of {granted.workers} workers, {workers} shared its steps{weights}: as many as a "
+            f"batch has rows."
+        )
     if granted.target == "local" and hardware.device == "cuda" and hardware.n_devices < workers:
         raise ConfigurationError(
             f"the trainer's workers is {workers}, and this step sees {hardware.n_devices} GPUs; "
@@ -122,5 +125,5 @@ def granted_team(plan: TrainingPlan, hardware: Hardware) -> Team:
         ray_address=granted.ray_address,
         storage=granted.ray_storage,
         gpus_each=(granted.gpu_count or 0) // granted.workers,
-        notes=notes,
+        notes=(said,),
     )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from zenml_ftvr.errors import TrainingError
 from zenml_ftvr.supervise.kernel import kernel_kills
-from zenml_ftvr.train.faults import stop_signal
+from zenml_ftvr.train.faults import Interrupted, stop_signal
 from zenml_ftvr.train.once import Go, OutOfMemory, Stepped, Surroundings
 from zenml_ftvr.train.team import comes_first
 from zenml_ftvr.train.worker import GET_READY, LEASH
@@ -80,6 +80,11 @@ def run_to_its_end(go: Go, module: tuple[str, ...], heard: Heard, around: Surrou
     for message in heard.new():
         hear(message, go, around)
     if process.returncode != 0:
+        if told.came and not failures_in(heard.folder):
+            raise Interrupted(
+                f"'{go.plan.kind}' was told to stop (SIGTERM) before its workers took a step. Run "
+                f"the same plan again."
+            )
         error = why_they_ended(heard.folder, around.team.workers, process.returncode)
         if isinstance(error, WorkerKilled) and kernel_kills() > kills_before:
             raise OutOfMemory(f"the kernel ended a worker: {error}")

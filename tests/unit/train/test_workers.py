@@ -29,8 +29,8 @@ from zenml_ftvr.data import Dataset, write_dataset
 from zenml_ftvr.errors import ConfigurationError, TrainingError
 from zenml_ftvr.hardware import detect
 from zenml_ftvr.models import load
-from zenml_ftvr.train import run_plan
-from zenml_ftvr.train.team import ALONE, granted_team
+from zenml_ftvr.train import granted_team, run_plan
+from zenml_ftvr.train.team import ALONE
 from zenml_ftvr.values import (
     Approach,
     Baseline,
@@ -76,6 +76,7 @@ def test_two_workers_have_the_curve_of_one(base: Path, dataset: Dataset, tmp_pat
             detect(),
             progress=progress,
             log=lambda metrics, step: logged.append(step),
+            team=granted_team(plan, detect()),
         )
     assert curves_differ_by(one, two) < SAME
     same_answers(one, two, dataset)
@@ -95,7 +96,7 @@ def test_every_approach_that_takes_steps_divides_them(
     one = trained(plan, dataset, tmp_path / "one")
     three = trained(plan, dataset, tmp_path / "three", workers=3)  # 16 rows: 5, 5 and 6
     assert curves_differ_by(one, three) < SAME
-    assert three.notes == ()
+    assert three.notes == ("3 workers shared its steps.",)
 
 
 def test_divided_weights_have_the_curve_of_one_and_load_as_usual(
@@ -246,7 +247,7 @@ def test_a_team_is_no_larger_than_a_batch(base: Path, dataset: Dataset, hardware
     with granted(workers=3, threads=4):
         team = granted_team(plan, hardware)
     assert (team.workers, team.threads) == (2, 2)
-    assert team.notes == ("A batch has 2 rows: 2 of 3 workers train.",)
+    assert team.notes == ("Of 3 workers, 2 shared its steps: as many as a batch has rows.",)
 
 
 @pytest.mark.parametrize(

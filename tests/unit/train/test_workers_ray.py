@@ -21,7 +21,7 @@ from worker_cases import (
 from zenml_ftvr.data import Dataset
 from zenml_ftvr.hardware import detect
 from zenml_ftvr.models import load
-from zenml_ftvr.train import run_plan
+from zenml_ftvr.train import granted_team, run_plan
 from zenml_ftvr.values import TrainedModel, TrainingPlan
 
 pytest.importorskip("ray")
@@ -69,7 +69,8 @@ def on_two_nodes(
     storage.mkdir(parents=True)
     where = {"target": "ray", "ray_address": cluster.address, "ray_storage": str(storage)}
     with granted(workers=2, threads=2, **where, **fields):
-        model = run_plan(plan, dataset, folder / "model", detect(), log=log)
+        team = granted_team(plan, detect())
+        model = run_plan(plan, dataset, folder / "model", detect(), log=log, team=team)
     assert list(storage.iterdir()) == []
     return model
 

@@ -12,7 +12,7 @@ from worker_cases import granted, plan_of_few_steps
 
 from zenml_ftvr.data import read_dataset
 from zenml_ftvr.hardware import detect
-from zenml_ftvr.train import run_plan
+from zenml_ftvr.train import granted_team, run_plan
 
 
 def main() -> None:
@@ -20,7 +20,9 @@ def main() -> None:
     base, data, folder, sharding = sys.argv[1:]
     dataset = read_dataset(Path(data))
     with granted(threads=2, workers=2, sharding=sharding):
-        model = run_plan(plan_of_few_steps(dataset, Path(base)), dataset, Path(folder), detect())
+        plan = plan_of_few_steps(dataset, Path(base))
+        team = granted_team(plan, detect())
+        model = run_plan(plan, dataset, Path(folder), detect(), team=team)
     sys.stdout.write("\n".join(model.notes))
 
 

@@ -13,7 +13,7 @@ import pytest
 from zenml_ftvr.api import plan_for
 from zenml_ftvr.data import Dataset
 from zenml_ftvr.hardware import detect
-from zenml_ftvr.train import run_plan
+from zenml_ftvr.train import granted_team, run_plan
 from zenml_ftvr.values import (
     Approach,
     Full,
@@ -82,7 +82,7 @@ def granted(**fields: object) -> Iterator[None]:
 def trained(plan: TrainingPlan, dataset: Dataset, folder: Path, **fields: object) -> TrainedModel:
     """As the trainer grants; by one process where nothing is said."""
     with granted(threads=1, **fields):
-        return run_plan(plan, dataset, folder, detect())
+        return run_plan(plan, dataset, folder, detect(), team=granted_team(plan, detect()))
 
 
 def curves_differ_by(one: TrainedModel, other: TrainedModel) -> float:
