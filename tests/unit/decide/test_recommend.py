@@ -170,7 +170,7 @@ def test_an_arm_beyond_the_budget_is_last_with_its_numbers(decide: Make) -> None
 def test_an_arm_beyond_the_memory_says_how_much(
     decide: Make, make_calibration: Callable[..., Calibration]
 ) -> None:
-    recommendation = decide(0.10, calibration=make_calibration(memory_gib=1.2))
+    recommendation = decide(0.10, calibration=make_calibration(memory_gib=1.3))
     assert "GiB of memory" in recommendation.arm("full").reasons[0]
     assert recommendation.choice == "partial"
 
