@@ -39,8 +39,8 @@ from zenml_ftvr.values import (
 APPROACHES: tuple[Approach, ...] = (
     Partial(batch_size=16, layers=2),
     Full(batch_size=16),
-    Lora(batch_size=16),
     Scratch(batch_size=16, depth=2, vocabulary_size=2000),
+    Lora(batch_size=16),
 )
 SHARES = (0.3, 0.6)  # of the seconds that the plan's steps would take
 STEPS = {"partial": 40, "full": 24, "lora": 24, "scratch": 300}

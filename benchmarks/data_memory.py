@@ -209,17 +209,16 @@ def slopes(path: Path) -> dict[str, dict[str, float]]:
 
     records = [json.loads(line) for line in path.read_text().splitlines()]
     found: dict[str, dict[str, float]] = {}
-    for format_, last in itertools.product(FORMATS, STAGES[1:]):
-        mine = [
-            one for one in records if (one["key"]["format"], one["key"]["to"]) == (format_, last)
+    for format_, kind, stage in itertools.product(FORMATS, KINDS, STAGES):
+        name = f"{stage}_{kind}_mb"
+        points = [
+            (record["key"]["text_mb"], record[name])
+            for record in records
+            if record["key"]["format"] == format_ and name in record
         ]
-        sizes = [record["key"]["text_mb"] for record in mine]
-        if len(set(sizes)) > 1:
-            stages = STAGES[: STAGES.index(last) + 1]
-            found[f"{format_} to {last}"] = {
-                name: round(float(np.polyfit(sizes, [one[name] for one in mine], 1)[0]), 3)
-                for name in (*(f"{one}_{kind}_mb" for kind in KINDS for one in stages), "peak_mb")
-            }
+        if len({size for size, _ in points}) > 1:
+            slope = np.polyfit(*zip(*sorted(points), strict=True), 1)[0]
+            found.setdefault(format_, {})[name] = round(float(slope), 3)
     return found
 
 

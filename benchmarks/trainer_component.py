@@ -19,7 +19,7 @@ from typing import Any
 
 from appending import RESULTS, Run, append_missing
 
-REPEATS = 5
+REPEATS = 3
 NAME = "ftvr_trainer"
 
 

@@ -35,7 +35,7 @@ from zenml_ftvr.values import DataSource, Full, ModelSource, TextClassification,
 TOKENS = 32
 WORDS = 40  # of which there are more than TOKENS tokens: every row is cut to the same length
 ROWS = 320  # of the corpus, so that an evaluation takes about as long as three steps
-STEPS, EVERY, BATCH = 48, 24, 16
+STEPS, EVERY, BATCH = 24, 24, 16
 
 
 def rows() -> Dataset:
@@ -114,7 +114,7 @@ def measured(into: dict[str, Any], name: str) -> Iterator[None]:
 
 
 def pairs(n_pairs: int, n_threads: int) -> Iterator[Run]:
-    """Ours first, then bare first, and so on; a pair before them warms both up."""
+    """Ours first, then bare first, and so on; a few steps before them warm both up."""
     import torch
 
     torch.set_num_threads(n_threads)
@@ -124,7 +124,13 @@ def pairs(n_pairs: int, n_threads: int) -> Iterator[Run]:
     plan = dataclasses.replace(plan, max_steps=STEPS, eval_every_steps=EVERY, wall_seconds=36_000.0)
     base = resolve(model)
 
-    def once(how: Callable[[TrainingPlan, Prepared, Path], None], into: dict[str, Any]) -> None:
+    few = dataclasses.replace(plan, max_steps=4, eval_every_steps=2)
+
+    def once(
+        how: Callable[[TrainingPlan, Prepared, Path], None],
+        into: dict[str, Any],
+        plan: TrainingPlan = plan,
+    ) -> None:
         prepared = prepare(plan, dataset, base)
         lengths = {*prepared.train.lengths, *prepared.validation.lengths}
         if lengths != {TOKENS}:
@@ -138,7 +144,7 @@ def pairs(n_pairs: int, n_threads: int) -> Iterator[Run]:
         nonlocal warm
         if not warm:
             for how in order:
-                once(how, {})
+                once(how, {}, few)
             warm = True
         took: dict[str, Any] = {}
         for how in order:

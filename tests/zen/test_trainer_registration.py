@@ -81,6 +81,17 @@ def test_a_wrong_value_ends_the_command_in_one_line(client: Client) -> None:
         ({"environment": {"A=B": "1"}}, r"cannot set the variable 'A=B'"),
         ({"environment": {"ZENML_FTVR_TRAINER": ""}}, r"cannot set the variable 'ZENML_FTVR"),
         ({"target": "ray"}, r"ray_address is not set\. Give the address"),
+        ({"least_workers": 2, "workers": 3}, r"only a Ray cluster can go on with"),
+        (
+            {"target": "ray", "ray_address": "auto", "workers": 2, "least_workers": 3},
+            r"least_workers is 3, and workers, the most, is 2",
+        ),
+        (
+            {"target": "ray", "ray_address": "auto", "workers": 2},
+            r"ray_storage is not set: checkpoints must outlive a machine",
+        ),
+        ({"sharding": "full"}, r"divides a model among workers, and workers is 1"),
+        ({"sharding": "half", "workers": 2}, r"sharding: Input should be 'none' or 'full'"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(

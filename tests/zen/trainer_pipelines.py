@@ -213,6 +213,24 @@ def trains_long_on_the_trainer(data_file: str, base_folder: str, epochs: float =
     )
 
 
+@pipeline(enable_cache=False)
+def trains_with_two_workers(data_file: str, base_folder: str) -> None:
+    """Some twenty steps, shared by two processes below the step's."""
+    from zenml_ftvr.steps import finetune_full, load_data
+    from zenml_ftvr.values import DataSource, Full, ModelSource, TextClassification
+
+    rows = load_data(DataSource(name=data_file, validation_fraction=0.2, test_fraction=0.2))
+    finetune_full.with_options(
+        step_operator=TRAINER,
+        settings={SETTINGS: {"workers": 2}, "resources": ResourceSettings(cpu_count=2)},
+    )(
+        rows,
+        approach=Full(learning_rate=3e-3, epochs=2.0, batch_size=16),
+        base_model=ModelSource(name=base_folder),
+        task=TextClassification(max_length=32),
+    )
+
+
 def _die_on_the_way() -> None:
     """SIGKILL for the process that takes the step that KILL_AT_STEP names; steps take a moment."""
     from transformers.trainer_callback import DefaultFlowCallback

@@ -64,12 +64,20 @@ parameters:
   #   metric: accuracy          # macro_f1 where classes are of very different size
   #   max_length: 128           # tokens of a text that are looked at
 
-  # tolerance: 0.005            # expected loss up to which the cheaper arm is taken: half a point
+  # tolerance: 0.005            # what the cheaper arm may be expected to lose: half a point
+  # minimum_score: 0.9          # what a training is to reach: which arm will, or by how many labels
+  # other_base_models:          # what would another one add?
+  #   - name: distilbert/distilbert-base-uncased
   # also_train: nothing         # best_neural: beside the choice, the best arm with a curve
   # pilots:
   #   share: 0.1                # of the budget, for calibration and small trainings; 0 for none
+  # approval: none              # ask: nothing is trained before somebody says yes to its cost
+  # evaluation:
+  #   slice_columns: []         # columns of yours whose values are scored apart
   # tracking:
   #   mode: auto                # W&B: online where there is a key, else offline
+  #   project: zenml-ftvr
+  #   log_texts: false          # true: texts of yours may go to an online server
   # report_folder: ftvr_report
   # seed: 0
 """

@@ -163,7 +163,7 @@ def _reasons(
 ) -> tuple[str, ...]:
     if difference is None:
         return (
-            "Word counts and frozen features were not both measured, so nothing tells how much of "
+            "The baseline and frozen features were not both measured, so nothing tells how much of "
             "the pretrained model carries over.",
         )
     measured = (
@@ -188,19 +188,19 @@ def _reasons(
                 )
             return (
                 f"The pretrained model knows something near: a linear head on its frozen "
-                f"features beats word counts by {measured}.",
+                f"features beats the baseline by {measured}.",
                 rows,
             )
         case "does not transfer":
             return (
                 f"What the pretrained model knows does not carry over as it stands: a linear head "
-                f"on its frozen features falls short of word counts, {measured}.",
+                f"on its frozen features falls short of the baseline, {measured}.",
                 *_tokenizer_words(profile),
             )
         case "no difference" | "unmeasured":
             return (
                 f"Nothing shows that pretraining helps here: a linear head on frozen features "
-                f"against word counts gives {measured}, which is within chance.",
+                f"against the baseline gives {measured}, which is within chance.",
             )
         case _:
             assert_never(situation)

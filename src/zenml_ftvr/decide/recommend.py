@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from zenml_ftvr.approaches import NEURAL_LOOP
+from zenml_ftvr.approaches import NEURAL_LOOP, baseline_words
 from zenml_ftvr.decide.cost import PricedArm, ample_seconds, hours_left, price_arm
 from zenml_ftvr.decide.fit import fit_sentences, other_base_sentences
 from zenml_ftvr.decide.foresee import foresee
@@ -208,13 +208,14 @@ def _choose(
     measured = [one.kind for one in evidence.measured if one.kind in feasible]
     difference = evidence.difference(metric_of(request.task))
     if len(measured) == 2 and difference is not None:
+        words = baseline_words(request.task)
         if difference.regret_of_second <= tolerance:
             return "baseline", (
-                f"Choosing word counts over the head costs {difference.regret_of_second:.3f} in "
+                f"Choosing {words} over the head costs {difference.regret_of_second:.3f} in "
                 f"expectation, within the tolerance of {tolerance:g}, and it is the cheaper one.",
             )
         return "head", (
-            f"Choosing word counts over the head would cost {difference.regret_of_second:.3f} in "
+            f"Choosing {words} over the head would cost {difference.regret_of_second:.3f} in "
             f"expectation, more than the tolerance of {tolerance:g}.",
         )
     if measured:

@@ -31,7 +31,7 @@ def verdict_from_evidence(
     choice: Kind, order: Order, evidence: ScreeningEvidence, request: Request
 ) -> str:
     """The answer in one sentence, where no arm that takes gradient steps was tried out."""
-    model = request.base_model.name
+    model, words = request.base_model.name, baseline_words(request.task)
     measured = evidence.measured_for(choice)
     scored = ""
     if measured is not None:
@@ -47,7 +47,7 @@ def verdict_from_evidence(
                 "unmeasured": "nothing else was measured",
             }[order.situation]
             reach = f"reach {scored}" if scored else "will do"
-            return f"Leave the neural network alone: {baseline_words(request.task)} {reach}; {why}."
+            return f"Leave the neural network alone: {words} {reach}; {why}."
         case "head":
             reach = f": {scored}" if scored else ""
             return f"Keep {model} frozen and train a linear head on its features{reach}."
@@ -60,7 +60,7 @@ def verdict_from_evidence(
             )
         case "partial":
             return (
-                f"Fine-tune the last layers of {model}: its features already beat word counts, "
+                f"Fine-tune the last layers of {model}: its features already beat {words}, "
                 f"published comparisons at this size gain on that, and training all of it does "
                 f"not fit here."
                 if order.trusted
@@ -68,14 +68,14 @@ def verdict_from_evidence(
             )
         case "full":
             return (
-                f"Fine-tune all of {model}: its features already beat word counts, and published "
+                f"Fine-tune all of {model}: its features already beat {words}, and published "
                 f"comparisons at this size gain on that."
                 if order.trusted
                 else f"Fine-tune all of {model}, of the arms on offer."
             )
         case "lora":
             return (
-                f"Fine-tune {model} with LoRA: its features already beat word counts, published "
+                f"Fine-tune {model} with LoRA: its features already beat {words}, published "
                 f"comparisons at this size gain on that, and LoRA equals full fine-tuning at less "
                 f"cost."
                 if order.trusted

@@ -134,7 +134,10 @@ class Trainer(BaseStepOperator):
             trainer=self.name,
             target=settings.target,
             ray_address=settings.ray_address,
+            ray_storage=settings.ray_storage,
             workers=settings.workers,
+            least_workers=settings.least_workers,
+            sharding=settings.sharding,
             threads=None if cores is None else max(1, int(cores)),
             gpu_count=resources.gpu_count,
             gpus=gpus,
@@ -165,11 +168,13 @@ class Trainer(BaseStepOperator):
             return self._settle(step_run, record)
         if _is_interrupted() or self._is_to_stop(step_run):
             logger.info("The run is stopping: step `%s` is ended.", step_run.name)
+            _announce_stop(step_run.id)
             return self._settle(step_run, stop(_record_path(step_run.id)) or record)
         return ExecutionStatus.RUNNING
 
     def cancel(self, step_run: StepRunResponse) -> None:
         """End the process and all that it started, and wait until nothing is left."""
+        _announce_stop(step_run.id)
         record = stop(_record_path(step_run.id))
         if record is None:
             logger.warning(
@@ -261,6 +266,12 @@ def _is_interrupted() -> bool:
     context = DynamicPipelineRunContext.get()
     raised = None if context is None else getattr(context.runner, "_exception", None)
     return isinstance(raised, KeyboardInterrupt)
+
+
+def _announce_stop(step_run_id: UUID) -> None:
+    """So that a training which saves, and then fails because it was told to stop, is `stopped`."""
+    with contextlib.suppress(IllegalOperationError):  # it has ended in the meantime
+        _publish(step_run_id, StepRunUpdate(status=ExecutionStatus.STOPPING))
 
 
 def _publish(step_run_id: UUID, update: StepRunUpdate) -> StepRunResponse:

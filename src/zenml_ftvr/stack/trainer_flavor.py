@@ -31,12 +31,27 @@ class TrainerSettings(BaseSettings):
         None, gt=0, description="Memory of the step and of all that it starts, in GiB."
     )
     wall_hours: float | None = Field(None, gt=0, description="The longest that a step may run.")
-    workers: int = Field(1, ge=1, description="Processes that train together.")
+    workers: int = Field(
+        1, ge=1, description="Processes that share the steps of a training; on Ray, the most."
+    )
+    least_workers: int | None = Field(
+        None, ge=1, description="With how many a training on Ray goes on. Default: all of them."
+    )
+    sharding: Literal["none", "full"] = Field(
+        "none",
+        description="`full`: workers divide weights, gradients and moments (FSDP), for models that "
+        "do not fit one device.",
+    )
     target: Literal["local", "ray"] = Field(
         "local", description="`local`: a process of this machine; `ray`: a task of a Ray cluster."
     )
     ray_address: str | None = Field(
         None, description="Of the cluster's head: `host:port`, `ray://host:port` or `auto`."
+    )
+    ray_storage: str | None = Field(
+        None,
+        description="Where workers on Ray keep checkpoints: a folder that all machines see, or a "
+        "URI such as s3://bucket/folder.",
     )
     environment: dict[str, str] = Field(
         default_factory=dict, description="Variables of the step's process."
@@ -94,12 +109,33 @@ class TrainerConfig(BaseStepOperatorConfig, TrainerSettings):
 
 def check_target(settings: TrainerSettings) -> None:
     """Whether the target can be had here: settings of a step may be a part, this is the whole."""
+    if settings.sharding == "full" and settings.workers == 1:
+        raise ConfigurationError(
+            "the trainer's sharding is 'full', which divides a model among workers, and workers is "
+            "1. Set workers to 2 or more, or sharding=none."
+        )
     if settings.target == "local":
+        if settings.least_workers is not None:
+            raise ConfigurationError(
+                f"the trainer's least_workers is {settings.least_workers}, which only a Ray "
+                f"cluster can go on with. Leave it out, or set target=ray."
+            )
         return
+    if settings.least_workers is not None and settings.least_workers > settings.workers:
+        raise ConfigurationError(
+            f"the trainer's least_workers is {settings.least_workers}, and workers, the most, is "
+            f"{settings.workers}. Set workers to at least {settings.least_workers}."
+        )
     if not settings.ray_address:
         raise ConfigurationError(
             "the trainer's target is 'ray', and ray_address is not set. Give the address of the "
             "cluster's head, such as ray_address=10.0.0.1:6379."
+        )
+    if settings.workers > 1 and not settings.ray_storage:
+        raise ConfigurationError(
+            f"the trainer's workers is {settings.workers} on target 'ray', and ray_storage is not "
+            f"set: checkpoints must outlive a machine. Give a folder that all of them see, or a "
+            f"URI such as ray_storage=s3://bucket/folder."
         )
     if importlib.util.find_spec("ray") is None:
         raise ConfigurationError(

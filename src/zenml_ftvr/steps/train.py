@@ -16,7 +16,7 @@ from zenml_ftvr.stack.step_run import experiment_of, open_step_run, tracked_run
 from zenml_ftvr.steps.cache import TRAINING_CACHE_POLICY
 from zenml_ftvr.steps.texts_seen import remember_texts
 from zenml_ftvr.tracking import data_artifact, model_artifact, ranking_table
-from zenml_ftvr.train import print_progress, run_plan
+from zenml_ftvr.train import granted_team, print_progress, run_plan
 from zenml_ftvr.values import (
     Approach,
     Baseline,
@@ -200,6 +200,7 @@ def _train(
             hardware,
             log=run.log,
             progress=print_progress(),
+            team=granted_team(plan, hardware),
             mirror=files_of_active_store(),
         )
         run.summarize(

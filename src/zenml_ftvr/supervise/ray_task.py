@@ -67,9 +67,10 @@ def main() -> None:
 
     names = json.loads(os.environ[VARIABLES_FOR_THE_NODE])
     variables = {name: os.environ[name] for name in names if name in os.environ}
+    # Of several workers, a step that trains is none: it has the size of one, to calibrate like one.
     resources: dict[str, Any] = {
-        "num_cpus": execution.threads or 1,
-        "num_gpus": execution.gpu_count or 0,
+        "num_cpus": max(1, (execution.threads or 1) // execution.workers),
+        "num_gpus": -(-(execution.gpu_count or 0) // execution.workers),
         "max_retries": 0,  # ZenML retries a step, and knows of it
     }
     if execution.memory_limit_gib is not None:

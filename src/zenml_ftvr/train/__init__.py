@@ -10,6 +10,7 @@ from zenml_ftvr.train.replay import replay
 from zenml_ftvr.train.run import no_log, run_plan
 from zenml_ftvr.train.settle import settled
 from zenml_ftvr.train.solved import LinearHead, choose_strength, fit_head
+from zenml_ftvr.train.team import Team, granted_team
 
 __all__ = [
     "Diverged",
@@ -17,8 +18,10 @@ __all__ = [
     "LinearHead",
     "Prepared",
     "Progress",
+    "Team",
     "choose_strength",
     "fit_head",
+    "granted_team",
     "make_pairs",
     "no_log",
     "prepare",

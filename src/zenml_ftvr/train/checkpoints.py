@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ __all__ = [
     "commit",
     "drop_after",
     "is_whole",
+    "keep_only",
     "last_whole",
     "record_of",
     "rotate",
@@ -127,6 +128,13 @@ def rotate(folder: Path, best: Path | None) -> None:
             trash = folder / f"{TRASH}{checkpoint.name}"
             checkpoint.replace(trash)
             shutil.rmtree(trash, ignore_errors=True)
+
+
+def keep_only(folder: Path, names: Collection[str]) -> None:
+    """Remove other checkpoints: of a worker that holds a part of each, and declares none whole."""
+    for checkpoint in _newest_first(folder):
+        if checkpoint.name not in names:
+            shutil.rmtree(checkpoint, ignore_errors=True)
 
 
 def checkpoint_bytes(model: Any) -> int:

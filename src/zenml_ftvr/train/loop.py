@@ -22,7 +22,7 @@ from zenml_ftvr.models import (
 )
 from zenml_ftvr.tasks import CausalWork, ClassAnswers, Work, score, work_for
 from zenml_ftvr.train.attempts import Attempt
-from zenml_ftvr.train.brake import Brake, Clock, Schedule
+from zenml_ftvr.train.brake import Brake, Clock, Decisions, Schedule
 from zenml_ftvr.train.checkpoints import best_known_to, drop_after, last_whole, step_of
 from zenml_ftvr.train.faults import Diverged, Interrupted, StopSignal, stop_signal
 from zenml_ftvr.train.optimizers import optimizer_for
@@ -30,6 +30,10 @@ from zenml_ftvr.train.order import RowOrder, Sampling
 from zenml_ftvr.train.progress import Progress
 from zenml_ftvr.train.settle import make_ready
 from zenml_ftvr.train.trainer import Observations, Stepping, trainer_class
+from zenml_ftvr.train.worker_group import Group
+from zenml_ftvr.train.worker_sharding import shard_on_any_device, sharding_of
+from zenml_ftvr.train.worker_shares import Shares, share_of
+from zenml_ftvr.train.worker_trainer import agreement, among_workers
 from zenml_ftvr.values import (
     LOWER_IS_BETTER,
     CausalLM,
@@ -50,6 +54,7 @@ __all__ = [
     "Prepared",
     "observer",
     "prepare",
+    "read_by_a_tokenizer",
     "run_loop",
     "trainer_for",
 ]
@@ -91,7 +96,7 @@ def _as_built(trainable: Trainable) -> None:
     """Changes nothing."""
 
 
-def _read_by_a_tokenizer(task: Task, dataset: Dataset) -> list[Any]:
+def read_by_a_tokenizer(task: Task, dataset: Dataset) -> list[Any]:
     """What a tokenizer of the data's own has to cut: inputs, and the texts to be written."""
     match task:
         case Seq2Seq() | CausalLM(form="completion"):
@@ -112,7 +117,7 @@ def prepare(
     `pretrain` is called before a head is solved for, which must see the features that are trained.
     """
     work = work_for(plan.task, dataset)
-    trainable = build(plan, base, _read_by_a_tokenizer(plan.task, dataset))
+    trainable = build(plan, base, read_by_a_tokenizer(plan.task, dataset))
     if isinstance(work, CausalWork):
         shares = keeps_documents_apart(trainable.model)
         work = dataclasses.replace(work, shares_blocks=shares)
@@ -154,14 +159,17 @@ def trainer_for(
     device = this_device()
     precision = training_precision(plan.approach, device)
     stepping = stepping or Stepping(brake=Brake(None, time.monotonic()), part_rows=plan.batch_size)
+    group = stepping.group
+    share = plan.batch_size if group is None else share_of(plan.batch_size, group.size)
     rows_at_once = EVAL_BATCH_SIZE
-    if stepping.part_rows < plan.batch_size:  # memory is short
+    if stepping.part_rows < share:  # memory is short
         rows_at_once = min(rows_at_once, stepping.part_rows)
+    sharded = group is not None and group.sharding == "full"
     arguments = TrainingArguments(
         output_dir=str(work_folder),
         max_steps=plan.max_steps,
         per_device_train_batch_size=stepping.part_rows,
-        gradient_accumulation_steps=plan.batch_size // stepping.part_rows,
+        gradient_accumulation_steps=share_of(share, stepping.part_rows),
         per_device_eval_batch_size=min(rows_at_once, _eval_batch_size(plan, work)),
         learning_rate=plan.learning_rate or 0.0,
         weight_decay=plan.weight_decay,
@@ -184,7 +192,13 @@ def trainer_for(
         fp16=precision == "fp16",
         use_cpu=device.kind == "cpu",
         remove_unused_columns=False,  # rows hold what their batches need, and no more
+        fsdp=sharded or None,
+        fsdp_config=sharding_of(prepared.trainable.model) if sharded else None,
     )
+    if sharded:
+        shard_on_any_device()
+    # Else transformers would put `part_rows` rows on each card that it sees: another batch size.
+    arguments._n_gpu = min(1, arguments.n_gpu)
 
     def compute_metrics(seen: Any) -> dict[str, float]:
         rows = getattr(trainer.eval_dataset, "rows", trainer.eval_dataset)  # without kept states
@@ -202,7 +216,13 @@ def trainer_for(
         sampling or _sampling(prepared.train),
         step,
     )
-    trainer = trainer_class(plan, sampled, stepping)(
+    planned = trainer_class(plan, sampled, stepping)
+    if group is not None:
+        shares = Shares(
+            order=sampled, rank=group.rank, workers=group.size, part_rows=stepping.part_rows
+        )
+        planned = among_workers(planned, plan, shares, group)
+    trainer = planned(
         model=prepared.trainable.model,
         args=arguments,
         train_dataset=prepared.train,
@@ -211,7 +231,7 @@ def trainer_for(
         compute_metrics=compute_metrics,
         preprocess_logits_for_metrics=work.reduced,
         callbacks=callbacks,
-        optimizers=(optimizer_for(plan, prepared.trainable.model), None),
+        optimizers=(None if sharded else optimizer_for(plan, prepared.trainable.model), None),
     )
     # The curve and the progress lines show what these would print.
     from transformers.trainer_callback import PrinterCallback
@@ -357,14 +377,18 @@ def run_loop(
     *,
     attempt: Attempt | None = None,
     part_rows: int | None = None,
+    group: Group | None = None,
+    decisions: Decisions | None = None,
     clock: Clock = time.monotonic,
 ) -> LoopResult:
     """Take the plan's steps; the model in `prepared` ends with its best validation weights.
 
     `log(metrics, step)` gets every reading. `started` is the reading of `clock` from which the
     plan's wall-clock limit counts. With an `attempt` it goes on from the last whole checkpoint in
-    `work_folder`, and raises `Interrupted` once it has saved after SIGTERM. `part_rows` divides the
-    batch into parts that are computed one after another.
+    `work_folder`, and raises `Interrupted` once it has saved after SIGTERM; so does every worker of
+    a `group`, which takes each step together. `part_rows` divides what one worker computes of a
+    batch into parts that are computed one after another. `decisions` are of the clock, where they
+    are not the attempt's.
     """
     brake = Brake(
         plan.wall_seconds,
@@ -372,21 +396,30 @@ def run_loop(
         eval_rows_per_step=len(prepared.validation) / plan.batch_size,
         eval_every_steps=plan.eval_every_steps,
         clock=clock,
-        decisions=None if attempt is None else attempt.decisions(plan.seed),
+        decisions=decisions or (None if attempt is None else attempt.decisions(plan.seed)),
     )
-    stepping = Stepping(brake=brake, part_rows=part_rows or plan.batch_size)
+    share = plan.batch_size if group is None else share_of(plan.batch_size, group.size)
+    stepping = Stepping(brake=brake, part_rows=part_rows or share, group=group)
     seen = stepping.seen
-    checkpoint = None if attempt is None else last_whole(work_folder)
-    drop_after(work_folder, 0 if checkpoint is None else step_of(checkpoint))
-    with stop_signal() if attempt is not None else nullcontext(StopSignal()) as told:
+    goes_on = attempt is not None or group is not None
+    checkpoint = last_whole(work_folder) if goes_on else None
+    if group is not None:
+        group.wait()  # all have looked
+    if group is None or group.is_first or group.own_folders:
+        drop_after(work_folder, 0 if checkpoint is None else step_of(checkpoint))
+    with stop_signal() if goes_on else nullcontext(StopSignal()) as told:
         callbacks = [observer(plan, seen, log, progress, started, brake=brake)]
-        if attempt is not None:
+        if goes_on:
             callbacks.append(keeper(told, brake))
+        if group is not None:
+            callbacks.append(agreement(told, seen, group))
         if checkpoint is not None:
             callbacks.append(restorer(checkpoint))
         trainer = trainer_for(plan, prepared, work_folder, callbacks, stepping=stepping)
         if checkpoint is not None:
             callbacks[-1].trainer = trainer
+        if group is not None:
+            trainer.draw_apart()
         with quiet():
             trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     state = trainer.state

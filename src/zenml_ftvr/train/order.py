@@ -44,6 +44,11 @@ class RowOrder:
     def __len__(self) -> int:
         return len(self._lengths)
 
+    @property
+    def batch_size(self) -> int:
+        """Rows of an optimiser step, whoever computes them."""
+        return self._batch_size
+
     def __iter__(self) -> Iterator[int]:
         return iter(self.of_epoch(self._step() // self.steps_per_epoch).tolist())
 

@@ -39,10 +39,12 @@ from zenml_ftvr.train.loop import (
     observer,
 )
 from zenml_ftvr.train.mirror import RemoteFiles
+from zenml_ftvr.train.once import Surroundings
 from zenml_ftvr.train.pairs import make_pairs
 from zenml_ftvr.train.progress import Progress, silent
 from zenml_ftvr.train.solved import choose_strength, fit_head
-from zenml_ftvr.train.stepped import Surroundings, said_of_earlier, train_in_steps
+from zenml_ftvr.train.stepped import said_of_earlier, train_in_steps
+from zenml_ftvr.train.team import ALONE, Team
 from zenml_ftvr.values import (
     Braking,
     CurvePoint,
@@ -80,13 +82,14 @@ def run_plan(
     progress: Progress = silent,
     runs: Path | None = None,
     mirror: RemoteFiles | None = None,
+    team: Team = ALONE,
 ) -> TrainedModel:
     """Train what `plan` says on the training split, and save it into `folder`.
 
     The folder appears whole or not at all. What is trained in steps leaves checkpoints below `runs`
     (in the cache folder unless given) while it lasts; the same plan goes on from there after
     whatever ended it, and its limit and ledger count the time that was lost. With a `mirror` it
-    also does where this disk is gone. Raises
+    also does where this disk is gone. The workers of a `team` share the steps. Raises
     `TrainingError` where the data is not the plan's, and whatever of ours the approach raises.
     """
     if dataset.fingerprint != plan.data_fingerprint:
@@ -120,9 +123,11 @@ def run_plan(
                 log=log,
                 progress=progress,
                 started=started - sum(failed),
+                team=team,
             )
             with peak_memory() as peak:
                 outcome = _train(plan, dataset, base, around, attempt)
+            outcome = dataclasses.replace(outcome, notes=(*team.notes, *outcome.notes))
             spent = _Spent(
                 seconds=time.monotonic() - started,
                 failed=failed,
@@ -179,6 +184,8 @@ class _Outcome:
     notes: tuple[str, ...] = ()
     collapsed_seconds: float | None = None
     """Of the first seed's run, where that gave every row one class and another was tried."""
+    peak_memory_gib: float | None = None
+    """Of the worker that held most; None where this process did the work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +213,7 @@ def _train(
             n_trainable=steps.n_trainable,
             notes=steps.notes,
             collapsed_seconds=steps.collapsed_seconds,
+            peak_memory_gib=steps.peak_memory_gib,
         )
     work, hardware, log = around.work, around.hardware, around.log
     progress, started = around.progress, around.started
@@ -380,7 +388,9 @@ def _trained(
         steps_done=outcome.loop.steps_done,
         stopped_by=outcome.loop.stopped_by,
         seconds=spent.seconds + sum(spent.failed),
-        peak_memory_gib=spent.peak.gib,
+        peak_memory_gib=spent.peak.gib
+        if outcome.peak_memory_gib is None
+        else outcome.peak_memory_gib,
         n_params=outcome.n_params,
         n_trainable=outcome.n_trainable,
         notes=outcome.notes,

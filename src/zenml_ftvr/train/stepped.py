@@ -8,22 +8,21 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zenml_ftvr.approaches import most_tokens
 from zenml_ftvr.errors import BudgetError, TrainingError
-from zenml_ftvr.models import ResolvedModel, Trainable, cache_folder, save_trainable
+from zenml_ftvr.models import ResolvedModel, cache_folder
 from zenml_ftvr.train.attempts import Attempt, Killed, killed_at
 from zenml_ftvr.train.checkpoints import last_whole, record_of, step_of, sweep
-from zenml_ftvr.train.faults import is_out_of_memory, smaller_part
-from zenml_ftvr.train.frozen import states_folder, without_frozen_part
-from zenml_ftvr.train.loop import LoopResult, prepare, run_loop
-from zenml_ftvr.train.pretrain import Pretrained, Watch, pretrained_body
-from zenml_ftvr.train.progress import Progress
+from zenml_ftvr.train.faults import smaller_part
+from zenml_ftvr.train.loop import LoopResult
+from zenml_ftvr.train.once import Go, OutOfMemory, Stepped, Surroundings, train_once
+from zenml_ftvr.train.team import Team
 from zenml_ftvr.train.trainer import conditions
+from zenml_ftvr.train.workers import train_with_workers
 from zenml_ftvr.values import Hardware, TrainingPlan
 
 if TYPE_CHECKING:
@@ -31,36 +30,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Stepped", "Surroundings", "said_of_earlier", "train_in_steps"]
 
-ROUNDING = ("device", "threads")
+ROUNDING = ("device", "threads", "workers")
 """Conditions that change the order of sums, and so the last digits of a weight, and nothing else: a
-machine that takes over from another one may have other cores."""
+machine that takes over from another one may have other cores. (What dropout hides is drawn by each
+worker: with more or fewer of them it is another draw.)"""
 ANOTHER_SEED = 10_007
 """Added to the seed of a run that collapsed: a prime far from the seeds that plans count up."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """Where a plan is trained, and who looks on."""
-
-    work: Path
-    """Goes when the run ends; the trained model is written to `model` in it."""
-    hardware: Hardware
-    log: Callable[[dict[str, float], int], None]
-    progress: Progress
-    started: float
-    """The `time.monotonic()` from which the plan's wall-clock limit counts."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stepped:
-    """What was trained, and what happened on the way."""
-
-    loop: LoopResult
-    n_params: int
-    n_trainable: int
-    notes: tuple[str, ...]
-    collapsed_seconds: float | None = None
-    """Spent on a seed whose run gave every row the same class; None where there was none."""
 
 
 def train_in_steps(
@@ -168,11 +143,12 @@ def _one_seed(
     by way of the seed before.
     """
     folder = _seed_folder(plan, attempt)
-    key = _memory_key(plan, around.hardware)
+    share = around.team.share(plan.batch_size)
+    key = _memory_key(plan, around.hardware, around.team)
     killed = killed_at(attempt.journal.all(), plan.seed, key)
     if killed and killed[-1].part_rows == 1 and killed[-1].was_last:
         raise _does_not_fit(plan, killed[-1].said)
-    part, notes = _where_to_go_on(plan, folder, attempt, key, killed)
+    part, notes = _where_to_go_on(plan, folder, attempt, key, killed, around.team)
     while True:
         # For whoever finds that this ended in a kill.
         attempt.journal.note("steps", {"part_rows": part, "seed": plan.seed, "key": key})
@@ -181,16 +157,16 @@ def _one_seed(
             break
         if part == 1:
             raise _does_not_fit(plan, done)
-        part = smaller_part(plan.batch_size, part)
+        part = smaller_part(share, part)
         attempt.journal.note("memory", {"part_rows": part, "seed": plan.seed})
         gc.collect()
-    if part < plan.batch_size:
+    if part < share:
         if part != _remembered(key):
             _remember(key, part)
         notes = (
             *notes,
-            f"Memory did not hold a batch of {plan.batch_size} rows: it was computed {part} at a "
-            f"time, {plan.batch_size // part} times a step, for the same batch size.",
+            f"Memory did not hold a batch of {share} rows: it was computed {part} at a "
+            f"time, {share // part} times a step, for the same batch size.",
         )
     return dataclasses.replace(done, notes=(*notes, *done.notes))
 
@@ -208,7 +184,12 @@ def _seed_folder(plan: TrainingPlan, attempt: Attempt) -> Path:
 
 
 def _where_to_go_on(
-    plan: TrainingPlan, folder: Path, attempt: Attempt, key: str, killed: Sequence[Killed]
+    plan: TrainingPlan,
+    folder: Path,
+    attempt: Attempt,
+    key: str,
+    killed: Sequence[Killed],
+    team: Team,
 ) -> tuple[int, tuple[str, ...]]:
     """The rows to compute at once, and what is to be said of checkpoints in `folder`.
 
@@ -221,32 +202,35 @@ def _where_to_go_on(
         for line in attempt.journal.lines("memory")
         if line["seed"] == plan.seed
     ]
-    short += [smaller_part(plan.batch_size, one.part_rows) for one in killed]
+    share = team.share(plan.batch_size)
+    short += [smaller_part(share, one.part_rows) for one in killed]
     last = last_whole(folder)
     if last is None:
-        return min([*short, _remembered(key) or plan.batch_size]), ()
+        return min([*short, _remembered(key) or share]), ()
     then = record_of(last)["conditions"]
-    now = conditions(then["part_rows"])
+    now = conditions(then["part_rows"], team.workers, team.threads, team.sharding)
     changed = [
-        f"{name} {then.get(name)}, now {now[name]}" for name in now if then[name] != now[name]
+        f"{name} {then.get(name)}, now {now[name]}" for name in now if then.get(name) != now[name]
     ]
     if not changed:
         said = f"It went on from the checkpoint after step {step_of(last)}."
         return min([*short, int(then["part_rows"])]), (said,)
-    if all(then[name] == now[name] for name in now if name not in ROUNDING):
+    if all(then.get(name) == now[name] for name in now if name not in ROUNDING):
         said = (
             f"It went on from the checkpoint after step {step_of(last)}, which was made with "
             f"{'; '.join(changed)}: weights can differ in their last digits from those of a run "
             f"that was left alone."
         )
-        return min([*short, int(then["part_rows"])]), (said,)
+        if then.get("workers") == team.workers:
+            return min([*short, int(then["part_rows"])]), (said,)
+        return min([*short, _remembered(key) or share]), (said,)  # each has another share now
     shutil.rmtree(folder)
     folder.mkdir()
     said = (
         f"The checkpoint after step {step_of(last)} was made with {'; '.join(changed)}: what is in "
         f"it may mean another thing now, and training began again."
     )
-    return min([*short, _remembered(key) or plan.batch_size]), (said,)
+    return min([*short, _remembered(key) or share]), (said,)
 
 
 def _try(
@@ -259,49 +243,22 @@ def _try(
     part: int,
 ) -> Stepped | str:
     """Train and write the model; the error's words where memory did not suffice for the steps."""
-    folder = _seed_folder(plan, attempt)
-    pretrained: list[Pretrained] = []
-
-    def pretrain(built: Trainable) -> None:
-        watch = Watch(log=around.log, progress=around.progress, started=around.started)
-        kept = folder / "pretraining"
-        if (done := pretrained_body(built, plan, dataset, base, kept, watch)) is not None:
-            pretrained.append(done)
-
-    prepared = prepare(plan, dataset, base, pretrain=pretrain)
-    trainable = prepared.trainable
-    n_params, n_trainable = trainable.n_params, trainable.n_trainable
-    device, progress = around.hardware.device, around.progress
-    states = around.work / "states"
-    if base is not None and trainable.n_frozen:
-        states = states_folder(base, trainable.n_frozen, device)
-    with without_frozen_part(prepared, states, device, progress) as light:
-        try:
-            loop = run_loop(
-                plan,
-                light,
-                folder,
-                around.log,
-                progress,
-                around.started,
-                attempt=attempt,
-                part_rows=part,
-            )
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            return str(error)
-    save_trainable(trainable, base, saved_as, prepared.work, around.work / "model")
-    curve = tuple(point for done in pretrained for point in done.curve)
-    return Stepped(
-        loop=dataclasses.replace(loop, curve=(*curve, *loop.curve)),
-        n_params=n_params,
-        n_trainable=n_trainable,
-        notes=tuple(said for done in pretrained for said in done.statements),
+    go = Go(
+        plan=plan,
+        saved_as=saved_as,
+        folder=_seed_folder(plan, attempt),
+        part_rows=part,
+        decisions=attempt.decisions(plan.seed),
     )
+    try:
+        if around.team.is_alone:
+            return train_once(go, dataset, base, around, attempt=attempt)
+        return train_with_workers(go, dataset, around)
+    except OutOfMemory as error:
+        return str(error)
 
 
-def _memory_key(plan: TrainingPlan, hardware: Hardware) -> str:
+def _memory_key(plan: TrainingPlan, hardware: Hardware, team: Team) -> str:
     """All that decides how many rows fit into memory."""
     what = (
         str(plan.approach),
@@ -310,6 +267,7 @@ def _memory_key(plan: TrainingPlan, hardware: Hardware) -> str:
         plan.batch_size,
         hardware.device_name,
         round(hardware.training_memory_gib, 1),
+        *(() if team.is_alone else (team.workers, team.sharding)),
     )
     return hashlib.sha256(repr(what).encode()).hexdigest()[:32]
 

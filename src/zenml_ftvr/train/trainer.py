@@ -16,7 +16,9 @@ from zenml_ftvr.train.brake import Brake, Schedule
 from zenml_ftvr.train.checkpoints import checkpoint_bytes, commit, rotate
 from zenml_ftvr.train.faults import diverged, exploded, is_out_of_memory
 from zenml_ftvr.train.order import RowOrder
+from zenml_ftvr.train.worker_group import Group
 from zenml_ftvr.values import CurvePoint, TrainingPlan
+from zenml_ftvr.values.execution import Sharding
 
 __all__ = ["Observations", "Stepping", "conditions", "trainer_class"]
 
@@ -45,17 +47,30 @@ class Stepping:
     part_rows: int
     """Of a batch, how many rows are computed at once; a batch is a whole number of parts."""
     seen: Observations = field(default_factory=Observations)
+    group: Group | None = None
+    """Those among whom each step is divided; None for one worker alone."""
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes for all."""
+        return self.group is None or self.group.is_first
 
 
-def conditions(part_rows: int) -> dict[str, Any]:
-    """What the bits of the weights depend on beside the plan."""
+def conditions(
+    part_rows: int, workers: int = 1, threads: int | None = None, sharding: Sharding = "none"
+) -> dict[str, Any]:
+    """What the bits of the weights depend on beside the plan.
+
+    `threads` are those of each worker; None: of this process.
+    """
     import torch
 
     versions = installed_versions()
     return {
         "device": detect().device_name,
-        "threads": torch.get_num_threads(),
-        "workers": 0,
+        "threads": threads or torch.get_num_threads(),
+        "workers": workers,
+        "sharding": sharding,
         "versions": {name: versions.get(name) for name in ("torch", "transformers", "peft")},
         "part_rows": part_rows,
     }
@@ -107,18 +122,21 @@ def trainer_class(plan: TrainingPlan, sampled: RowOrder, stepping: Stepping) -> 
             if seen.first_loss is None and math.isfinite(value):
                 seen.first_loss = value
             if not math.isfinite(value) or exploded(value, seen.first_loss or 0.0):
-                rows = sampled.rows_of_step(self.state.global_step)
-                size = self.args.per_device_train_batch_size
-                some = rows[self.part * size : (self.part + 1) * size]
                 what = f"loss of '{plan.kind}' became {value:.6g}"
-                raise diverged(plan, what, self.state.global_step + 1, some, seen.norms)
+                raise diverged(plan, what, self.state.global_step + 1, self.rows_now(), seen.norms)
             self.part += 1
             return loss
+
+        def rows_now(self) -> list[int]:
+            """The rows of the part that is computed."""
+            rows = sampled.rows_of_step(self.state.global_step)
+            size = self.args.per_device_train_batch_size
+            return rows[self.part * size : (self.part + 1) * size]
 
         def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
             norm = super()._get_grad_norm(model, grad_norm=grad_norm)
             self.part = 0
-            value = float(norm)
+            value = float(norm.full_tensor() if hasattr(norm, "full_tensor") else norm)
             # In fp16 the scaler tries steps whose gradient overflows, and leaves them out.
             if not math.isfinite(value) and not self.args.fp16:
                 rows = sampled.rows_of_step(self.state.global_step)
@@ -143,6 +161,8 @@ def trainer_class(plan: TrainingPlan, sampled: RowOrder, stepping: Stepping) -> 
             transformers writes some families under older names (ViT in 5.23), and its checkpoints
             are loaded without a word about names that the model does not have.
             """
+            if not self.args.should_save:
+                return
             if hasattr(self.model, "peft_config"):
                 super()._save(output_dir, state_dict)
                 return
@@ -156,30 +176,46 @@ def trainer_class(plan: TrainingPlan, sampled: RowOrder, stepping: Stepping) -> 
             self._refuse_lost_weights()
             try:
                 super()._save_checkpoint(model, trial)
-                self._save_loop(folder)
-                commit(folder, {"conditions": conditions(stepping.part_rows)})
+                self.complete(folder)
             except (OSError, RuntimeError, _safetensor_error()) as error:
                 if is_out_of_memory(error):
                     raise
                 shutil.rmtree(folder, ignore_errors=True)
                 raise _unwritten(plan, folder, self.model, error) from error
+            brake.saved(brake.clock() - began)
+
+        def complete(self, folder: Path) -> None:
+            """What makes a checkpoint whole; those before it that are not needed go."""
+            losses = self.summed_losses()
+            if not stepping.is_first:
+                return
+            self._save_loop(folder, losses)
+            commit(folder, {"conditions": _conditions_of(stepping)})
             best = self.state.best_model_checkpoint
             rotate(folder.parent, None if best is None else Path(best))
-            brake.saved(brake.clock() - began)
 
         def _refuse_lost_weights(self) -> None:
             """The checkpoints that are kept hold numbers only."""
             for name, weight in self.model.named_parameters():
-                if weight.requires_grad and not bool(torch.isfinite(weight).all()):
+                own = weight.to_local() if hasattr(weight, "to_local") else weight
+                if weight.requires_grad and not bool(torch.isfinite(own).all()):
                     raise TrainingError(
                         f"the weights of '{plan.kind}' are no numbers after step "
                         f"{self.state.global_step} ({name}). Lower its learning_rate (now "
                         f"{plan.learning_rate:g}). The checkpoints before it were kept."
                     )
 
-        def _save_loop(self, folder: Path) -> None:
+        def summed_losses(self) -> list[float]:
+            """Since the last reading, of each worker."""
+            return [float(self._tr_loss)]
+
+        def own_loss(self, summed: list[float]) -> float:
+            """What of them is this worker's."""
+            return summed[0]
+
+        def _save_loop(self, folder: Path, losses: list[float]) -> None:
             loop = {
-                "summed_loss": float(self._tr_loss),
+                "summed_losses": losses,
                 "total_loss": self._total_loss_scalar,
                 "last_logged": self._globalstep_last_logged,
                 "first_loss": seen.first_loss,
@@ -192,7 +228,8 @@ def trainer_class(plan: TrainingPlan, sampled: RowOrder, stepping: Stepping) -> 
         def restore_loop(self, folder: Path) -> None:
             """What transformers forgets: the loss since the last reading, and ours."""
             loop = json.loads((folder / LOOP_FILE).read_text(encoding="utf-8"))
-            self._tr_loss = torch.tensor(loop["summed_loss"], device=self.args.device)
+            own = self.own_loss(loop["summed_losses"])
+            self._tr_loss = torch.tensor(own, device=self.args.device)
             self._total_loss_scalar = loop["total_loss"]
             self._globalstep_last_logged = loop["last_logged"]
             seen.first_loss, seen.stopped_by = loop["first_loss"], loop["stopped_by"]
@@ -202,6 +239,13 @@ def trainer_class(plan: TrainingPlan, sampled: RowOrder, stepping: Stepping) -> 
             seen.last_loss = losses[-1] if losses else math.nan
 
     return PlannedTrainer
+
+
+def _conditions_of(stepping: Stepping) -> dict[str, Any]:
+    group = stepping.group
+    if group is None:
+        return conditions(stepping.part_rows)
+    return conditions(stepping.part_rows, group.size, sharding=group.sharding)
 
 
 def _safetensor_error() -> Any:

@@ -7,13 +7,16 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from zenml_ftvr.errors import ConfigurationError
 
-__all__ = ["EXECUTION_VARIABLE", "Execution"]
+__all__ = ["EXECUTION_VARIABLE", "Execution", "Sharding"]
 
 EXECUTION_VARIABLE = "ZENML_FTVR_TRAINER"
+
+Sharding: TypeAlias = Literal["none", "full"]
+"""Whether each worker holds the whole model, or a part of its weights, gradients and moments."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +27,14 @@ class Execution:
     """Name of the component."""
     target: Literal["local", "ray"] = "local"
     ray_address: str | None = None
+    ray_storage: str | None = None
+    """Where workers on several machines keep what must outlive them: a folder that all of them see,
+    or the URI of one in an object store."""
     workers: int = 1
-    """Processes that train together."""
+    """Processes that train together; on Ray, the most."""
+    least_workers: int | None = None
+    """On Ray: with how many a training goes on; None: with all of them only."""
+    sharding: Sharding = "none"
     threads: int | None = None
     """For all workers together; None where nothing was asked for."""
     gpu_count: int | None = None

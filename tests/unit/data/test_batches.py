@@ -88,6 +88,9 @@ def test_rows_in_files_are_those_in_memory(
         sizes = [len(one) for one in in_files.train.batches(batch)]
         assert max(sizes) <= expected
         assert sum(sizes) == len(in_files.train)
+    for n in (10, 1_200):  # from the map, and read
+        some = np.random.default_rng(n).permutation(len(in_files.train))[:n]
+        assert in_files.train.take(some).table.equals(in_memory.train.take(some).table)
     texts = [text for batch in in_files.train.batches(100) for text in batch.texts]
     assert texts == in_files.train.texts
 

@@ -6,6 +6,7 @@ import dataclasses
 
 import hand_made
 import hand_made_findings as findings
+import hand_made_tasks
 import pytest
 from shown_page import Page, on_a_page, read_page
 
@@ -48,7 +49,7 @@ def rows(html: str) -> list[list[str]]:
 def of_task(name: str) -> Page:
     return read_page(
         render_report(
-            *findings.report_of(name), title="t", versions=hand_made.VERSIONS, created="now"
+            *hand_made_tasks.report_of(name), title="t", versions=hand_made.VERSIONS, created="now"
         )
     )
 
@@ -206,7 +207,16 @@ def test_a_forecast_stands_beside_what_came_of_it(
     missed = dataclasses.replace(arm, forecast=dataclasses.replace(arm.forecast, score=low))
     below = dataclasses.replace(recommendation, arms=(missed, *recommendation.arms[1:]))
     assert rows(html_of(sections.outcomes(below, evaluation)))[0][-1] == "above the limits"
-    assert sections.outcomes(*findings.report_of("tags")[::2]) == ()
+    assert sections.outcomes(*hand_made_tasks.report_of("tags")[::2]) == ()
+
+
+def test_a_record_says_which_forecasts_held() -> None:
+    table = rows(html_of(sections.record(findings.record())))
+    assert [(row[0], row[4], row[6]) for row in table] == [
+        ("Last layers", "yes", "16.2 min"),
+        ("Baseline", "no", "–"),
+        ("Full fine-tuning", "yes", "16.2 min"),
+    ]
 
 
 def test_reliability_is_drawn_of_the_chosen_and_told_of_all(evaluation: Evaluation) -> None:
@@ -292,7 +302,7 @@ def test_a_comparison_says_who_is_told_apart_from_whom() -> None:
     assert any("3 seeds and 540 rows drawn again" in text for text in page.texts_in("li"))
 
 
-@pytest.mark.parametrize("name", findings.TASKS)
+@pytest.mark.parametrize("name", hand_made_tasks.TASKS)
 def test_a_report_speaks_of_its_own_task(name: str) -> None:
     page = of_task(name)
     assert page.faults == []
@@ -307,12 +317,12 @@ def test_a_report_speaks_of_its_own_task(name: str) -> None:
         assert "classes" not in page.texts_in("span")
 
 
-@pytest.mark.parametrize("name", ["whole", *findings.TASKS])
+@pytest.mark.parametrize("name", ["whole", *hand_made_tasks.TASKS])
 def test_what_was_not_checked_is_told_of_what_was_not(name: str) -> None:
     if name == "whole":
         told = sections.limits(findings.recommendation(), findings.evaluation())
     else:
-        found = findings.report_of(name)
+        found = hand_made_tasks.report_of(name)
         told = sections.limits(found[0], found[2])
     assert told[0].startswith("One seed (7)")
     measured = name == "whole"

@@ -6,6 +6,7 @@ import dataclasses
 
 import hand_made
 import hand_made_findings
+import hand_made_tasks
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -124,9 +125,9 @@ def test_the_whole_markdown_says_all_that_the_whole_page_says(
     assert shown(whole_markdown).faults == []
 
 
-@pytest.mark.parametrize("name", hand_made_findings.TASKS)
+@pytest.mark.parametrize("name", hand_made_tasks.TASKS)
 def test_the_markdown_of_a_task_says_all_that_its_page_says(name: str) -> None:
-    found = hand_made_findings.report_of(name)
+    found = hand_made_tasks.report_of(name)
     options = {"title": "t", "created": "now"}
     html = render_report(*found, versions=hand_made.VERSIONS, **options)
     markdown = render_markdown(*found, versions=hand_made.VERSIONS, **options)
@@ -221,10 +222,10 @@ def test_a_card_is_read_by_the_hubs_own_library(full: TrainedModel) -> None:
     assert card.text.lstrip().startswith("# Full fine-tuning, text-classification")
 
 
-@pytest.mark.parametrize("name", hand_made_findings.TASKS)
+@pytest.mark.parametrize("name", hand_made_tasks.TASKS)
 def test_a_card_of_any_task_speaks_of_that_task(name: str) -> None:
-    _, models, _ = hand_made_findings.report_of(name)
-    task = hand_made_findings.TASKS[name]
+    _, models, _ = hand_made_tasks.report_of(name)
+    task = hand_made_tasks.TASKS[name]
     for model in models:
         card = model_card(model, hand_made.VERSIONS)
         assert f", {task.kind}" in card

@@ -7,6 +7,7 @@ import re
 
 import hand_made
 import hand_made_findings
+import hand_made_tasks
 import pytest
 from shown_page import on_a_page, read_page
 
@@ -21,7 +22,7 @@ SCRIPT = "<script>alert(1)</script>"
     params=[
         "report",
         "whole report",
-        *(f"report of {name}" for name in hand_made_findings.TASKS),
+        *(f"report of {name}" for name in hand_made_tasks.TASKS),
         "profile",
         "calibration",
         "pilots",
@@ -31,6 +32,7 @@ SCRIPT = "<script>alert(1)</script>"
         "evaluation",
         "whole evaluation",
         "comparison",
+        "record",
         "model",
         "dataset",
     ]
@@ -44,7 +46,7 @@ def any_page(request: pytest.FixtureRequest, html: str) -> str:
             return request.getfixturevalue("whole_html")
         case str() as name if name.startswith("report of "):
             return report.render_report(
-                *hand_made_findings.report_of(name.removeprefix("report of ")),
+                *hand_made_tasks.report_of(name.removeprefix("report of ")),
                 title=hand_made.TITLE,
                 versions=hand_made.VERSIONS,
                 created=hand_made.CREATED,
@@ -57,6 +59,8 @@ def any_page(request: pytest.FixtureRequest, html: str) -> str:
             return report.evaluation_page(hand_made_findings.evaluation())
         case "comparison":
             return report.comparison_page(hand_made_findings.comparison())
+        case "record":
+            return report.record_page(hand_made_findings.record())
         case "profile":
             return report.profile_page(hand_made.data_profile())
         case "calibration":
