@@ -22,6 +22,7 @@ from zenml_ftvr.values import (
     DataSource,
     EvaluationSettings,
     Kind,
+    Limits,
     ModelSource,
     PilotSettings,
     Recommendation,
@@ -60,6 +61,7 @@ def recommend_and_train(
     usd_per_hour: float | None = None,
     also_train: Literal["nothing", "best_neural"] = "nothing",
     tolerance: float = 0.005,
+    limits: Limits = Limits(),  # noqa: B008
     pilots: PilotSettings = PilotSettings(),  # noqa: B008
     tracking: TrackingSettings = TrackingSettings(),  # noqa: B008
     evaluation: EvaluationSettings = EvaluationSettings(),  # noqa: B008
@@ -80,6 +82,7 @@ def recommend_and_train(
         task=task,
         usd_per_hour=trainer_usd_per_hour() if usd_per_hour is None else usd_per_hour,
         tolerance=tolerance,
+        limits=limits,
         also_train=also_train,
         pilots=pilots,
         minimum_score=minimum_score,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from zenml_ftvr.approaches import NEEDS_BASE_MODEL, most_tokens
-from zenml_ftvr.data import Dataset, InMemory, dataset_from, load_dataset
+from zenml_ftvr.data import Dataset, InMemory, count_words, dataset_from, load_dataset
 from zenml_ftvr.decide import (
     PilotProtocol,
     PlanBasis,
@@ -36,6 +36,7 @@ from zenml_ftvr.values import (
     ImageClassification,
     Ledger,
     LedgerEntry,
+    Limits,
     Metric,
     ModelSource,
     PilotEvidence,
@@ -136,7 +137,16 @@ def basis_for(profile: DataProfile, base: ResolvedModel | None, request: Request
     """What the plans of all arms of one request share."""
     source, fingerprint = (None, None) if base is None else (base.source, base.fingerprint)
     architecture = None if base is None else base.architecture
-    return plan_basis(profile, request.task, source, fingerprint, request.seed, architecture)
+    basis = plan_basis(profile, request.task, source, fingerprint, request.seed, architecture)
+    return dataclasses.replace(
+        basis, limits=request.limits, unlabelled_words=_unlabelled_words(request)
+    )
+
+
+def _unlabelled_words(request: Request) -> tuple[tuple[str, int], ...]:
+    """Of each text that an approach on offer is to be pretrained on, how many words it has."""
+    named = {getattr(approach, "pretrain_on", None) for approach in request.approaches}
+    return tuple((name, count_words(name)) for name in sorted(named - {None}))
 
 
 def calibrate_arms(
@@ -313,6 +323,7 @@ def recommend(
     minimum_score: float | None = None,
     other_base_models: Sequence[ModelSource | str] = (),
     seed: int = 0,
+    limits: Limits | None = None,
 ) -> Recommendation:
     """Which approach, for this data and this budget? From real measurements on this machine.
 
@@ -336,6 +347,7 @@ def recommend(
         tolerance=tolerance,
         pilots=pilots or PilotSettings(),
         seed=seed,
+        limits=limits or Limits(),
     )
     base = resolve_base(request)
     dataset = _dataset_of(data, request.task)

@@ -5,16 +5,28 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib.metadata
+import math
 import os
 import platform
+import shutil
+import subprocess
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from zenml_ftvr.values import Hardware
 from zenml_ftvr.values.execution import Execution
 
-__all__ = ["PeakMemory", "detect", "installed_versions", "peak_memory", "process_memory_gib"]
+__all__ = [
+    "PeakMemory",
+    "detect",
+    "detect_without_torch",
+    "installed_versions",
+    "matrix_flops_per_second",
+    "peak_memory",
+    "process_memory_gib",
+]
 
 GIB = 2**30
 SAMPLE_SECONDS = 0.01  # activations live for a whole backward pass, which takes longer
@@ -85,6 +97,45 @@ def _detected(usd_per_hour: float | None) -> Hardware:
     )
 
 
+def detect_without_torch(usd_per_hour: float | None = None) -> Hardware:
+    """As `detect`, in milliseconds: NVIDIA's own tool is asked for a card, where it is installed.
+
+    A card that torch cannot use is found too; Apple's is not, and counts as a processor.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cards = _nvidia_cards()
+    name, gib = cards[0] if cards else (_cpu_name(), None)
+    return Hardware(
+        device="cuda" if cards else "cpu",
+        device_name=name,
+        n_devices=max(1, len(cards)),
+        cores=cores or 1,
+        memory_gib=_memory_limit_bytes() / GIB,
+        device_memory_gib=gib,
+        usd_per_hour=usd_per_hour,
+    )
+
+
+NVIDIA_TOOL = "nvidia-smi"
+NVIDIA_SECONDS = 10.0  # it answers in one, or not at all
+
+
+def _nvidia_cards() -> list[tuple[str, float]]:
+    """Names and GiB of the cards that nvidia-smi lists; none without it."""
+    tool = shutil.which(NVIDIA_TOOL)
+    if tool is None:
+        return []
+    wanted = ["--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
+    try:
+        answer = subprocess.run(  # noqa: S603  (the tool by its whole path, fixed arguments)
+            [tool, *wanted], capture_output=True, text=True, timeout=NVIDIA_SECONDS, check=True
+        )
+        rows = [line.rsplit(",", 1) for line in answer.stdout.splitlines() if line.strip()]
+        return [(name.strip(), float(mib) / 1024) for name, mib in rows]
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return []
+
+
 def _cpu_name() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
@@ -112,6 +163,24 @@ def installed_versions() -> dict[str, str]:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
     return versions
+
+
+MATRIX_SIDE = 768  # a product of this size is far from memory's limits, and takes milliseconds
+MATRIX_PRODUCTS = 12
+
+
+def matrix_flops_per_second(clock: Callable[[], float] = time.perf_counter) -> float:
+    """Operations a second of this processor in products of 32-bit matrices, by numpy: the best of
+    a dozen, as what else runs here only ever slows one down."""
+    import numpy as np
+
+    ones = np.ones((MATRIX_SIDE, MATRIX_SIDE), dtype=np.float32)
+    best = math.inf
+    for _ in range(MATRIX_PRODUCTS):
+        started = clock()
+        ones @ ones
+        best = min(best, clock() - started)
+    return 2.0 * MATRIX_SIDE**3 / max(best, 1e-9)
 
 
 def process_memory_gib() -> float:

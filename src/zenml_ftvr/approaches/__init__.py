@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from zenml_ftvr.approaches import contrastive, full, head, lora, partial, scratch
+from zenml_ftvr.approaches import contrastive, full, lora, partial, scratch
 from zenml_ftvr.approaches.facts import Architecture, ImageShape, TrainingFacts, image_shape
+from zenml_ftvr.approaches.memory import memory_bytes
 from zenml_ftvr.approaches.pairs import baseline_words, most_tokens, refusal
 from zenml_ftvr.approaches.pretraining import resolve_pretraining
 from zenml_ftvr.values import (
     Approach,
     Baseline,
     Contrastive,
-    Form,
     Full,
     Head,
     Kind,
@@ -81,54 +81,6 @@ def min_epochs(approach: Approach) -> float:
             return full.MIN_EPOCHS
         case Scratch():
             return scratch.MIN_EPOCHS
-        case _:
-            assert_never(approach)
-
-
-def memory_bytes(
-    approach: Approach,
-    base: Architecture | None,
-    max_length: int,
-    *,
-    form: Form = "encoder",
-    image: ImageShape | None = None,
-) -> int:
-    """Peak bytes of training a resolved approach at full length; 0 for `baseline`.
-
-    `form` and `image` are of a model of our own.
-    """
-    match approach:
-        case Baseline():
-            return 0
-        case Head():
-            return 0 if base is None else head.memory_bytes(base, head.BATCH_SIZE, max_length)
-        case Contrastive():
-            batch_size = approach.batch_size or contrastive.BATCH_SIZE
-            return 0 if base is None else contrastive.memory_bytes(base, batch_size, max_length)
-        case Partial():
-            batch_size = approach.batch_size or full.BATCH_SIZE
-            layers = approach.layers or 1
-            if base is None:
-                return 0
-            return partial.memory_bytes(base, layers, batch_size, max_length, approach.precision)
-        case Full():
-            batch_size = approach.batch_size or full.BATCH_SIZE
-            return 0 if base is None else full.memory_bytes(base, batch_size, max_length, approach)
-        case Lora():
-            batch_size = approach.batch_size or full.BATCH_SIZE
-            rank = approach.rank or lora.RANK
-            if base is None:
-                return 0
-            return lora.memory_bytes(base, rank, batch_size, max_length, approach)
-        case Scratch():
-            own = scratch.architecture(
-                approach.depth or scratch.MIN_DEPTH,
-                approach.vocabulary_size or scratch.MIN_VOCABULARY,
-                max_length,
-                form,
-                image,
-            )
-            return scratch.memory_bytes(own, approach.batch_size or full.BATCH_SIZE, max_length)
         case _:
             assert_never(approach)
 

@@ -16,7 +16,6 @@ __all__ = [
     "MOST_PAIRS",
     "PAIRS_PER_ROW",
     "flops_per_token",
-    "memory_bytes",
     "resolve",
     "steps",
 ]
@@ -61,8 +60,3 @@ def steps(approach: Contrastive) -> int:
 def flops_per_token(architecture: Architecture) -> float:
     """Every weight is trained, on the tokens of both texts of a pair."""
     return full.flops_per_token(architecture)
-
-
-def memory_bytes(architecture: Architecture, batch_size: int, length: int) -> int:
-    """That of full fine-tuning on the two texts of each of `batch_size` pairs, in bytes."""
-    return full.memory_bytes(architecture, 2 * batch_size, length)

@@ -11,26 +11,25 @@ from zenml_ftvr.values import Alphabet, Form, Precision
 __all__ = [
     "Architecture",
     "ImageShape",
+    "Kept",
     "TrainingFacts",
     "activation_bytes",
     "checkpointed_bytes",
-    "copied_weight_bytes",
     "epochs_for",
     "image_shape",
+    "kept_on",
     "layer_activation_bytes",
+    "working_bytes",
 ]
 
 GIB = 2**30
 
 FULL_PRECISION_BYTES = 4  # a 32-bit float
 
-ADAM_BYTES_PER_TRAINABLE = 16
-"""fp32 weight 4, gradient 4, two Adam moments 8: Rajbhandari et al. 2020, arXiv 1910.02054, 3.1
-(the same total as their mixed-precision 2 + 2 + 12)."""
 
-ADAM_8BIT_BYTES_PER_TRAINABLE = 10
-"""As above with a byte for each moment: Dettmers et al. 2022, arXiv 2110.02861, 2. Their scale, a
-32-bit number a block of moments, is left out."""
+GPT2_ACTIVATION_TENSORS = 5
+"""Of the feed-forward width: its nonlinearity is written out in operations that keep what they
+read (counted in torch 2.13: tests/unit/approaches/test_memory.py)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +84,14 @@ class Architecture:
     """The same of keys and of values, which may have fewer heads; None where it is `hidden`."""
     cross_layers: int = 0
     """Layers that attend to a second sequence too: the decoder's of an encoder-decoder."""
+    dropout: bool = True
+    """Whether layers drop numbers in training, and so keep what was dropped."""
+    activation_tensors: int = 2
+    """Of the feed-forward width, kept for the backward pass: what goes into the nonlinearity and
+    what comes out; 4 with a gate, 5 where the nonlinearity is written out (GPT-2's)."""
+    norm_tensors: int = 2
+    """Of width `hidden` that a layer's norms keep: their two inputs, and what they make of them
+    where the norm is written out in single operations (Llama's): 4."""
 
     @property
     def queries(self) -> int:
@@ -95,20 +102,31 @@ class Architecture:
         return self.hidden if self.key_value_width is None else self.key_value_width
 
     @property
-    def linear_in_out(self) -> int:
-        """Sum of d_in + d_out over the linear layers of all blocks.
+    def linear_shapes(self) -> tuple[tuple[int, int], ...]:
+        """d_in and d_out of the linear layers of all blocks.
 
         Four of attention (queries, keys, values, output), twice where there is cross-attention, and
-        those of the feed-forward.
+        those of the feed-forward, of which the last goes back to `hidden`.
         """
-        attention = 2 * (self.hidden + self.queries) + 2 * (self.hidden + self.keys)
-        feed_forward = self.feed_forward_matrices * (self.hidden + self.intermediate)
-        return (self.layers + self.cross_layers) * attention + self.layers * feed_forward
+        h, q, kv, i = self.hidden, self.queries, self.keys, self.intermediate
+        attention = ((h, q), (h, kv), (h, kv), (q, h))
+        feed_forward = ((h, i),) * (self.feed_forward_matrices - 1) + ((i, h),)
+        return attention * (self.layers + self.cross_layers) + feed_forward * self.layers
+
+    @property
+    def linear_in_out(self) -> int:
+        """Sum of d_in + d_out over the linear layers of all blocks."""
+        return sum(d_in + d_out for d_in, d_out in self.linear_shapes)
+
+    @property
+    def linear_in(self) -> int:
+        """Sum of d_in over the same layers."""
+        return sum(d_in for d_in, _ in self.linear_shapes)
 
     @property
     def linear_out(self) -> int:
         """Sum of d_out over the same layers."""
-        return self.layers * (5 * self.hidden + self.intermediate)
+        return sum(d_out for _, d_out in self.linear_shapes)
 
     @property
     def n_body_params(self) -> int:
@@ -139,6 +157,11 @@ class TrainingFacts:
     """Of the base model; None where there is none, or it was not asked for."""
     target_bits: float | None = None
     """The most that the targets of the training split can teach; None: log2(classes) a row."""
+    mean_tokens: float | None = None
+    """Of a training row as the base model's tokenizer cuts it, after truncation; None where it was
+    not counted, and for tasks whose rows share blocks."""
+    longest_tokens: int | None = None
+    """Of the longest such row."""
 
 
 LOGIT_BYTES = 12
@@ -151,17 +174,43 @@ def number_bytes(precision: Precision) -> int:
     return 2 if precision in ("bf16", "fp16") else FULL_PRECISION_BYTES
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What numbers, and masks of what was dropped, take that a forward pass keeps, in bytes."""
+
+    number: int = FULL_PRECISION_BYTES
+    mask: int = 1
+    attention: Literal["eager", "fused"] = "fused"
+    """`fused` kernels keep no scores of all pairs of positions."""
+
+
+def kept_on(device: Literal["cpu", "cuda", "mps"], precision: Precision, *, drops: bool) -> Kept:
+    """What torch keeps on a device.
+
+    A CPU has no fused dropout: its masks are numbers, and attention with dropout is written out
+    (counted in torch 2.13 with its hooks for saved tensors: tests/unit/approaches).
+    """
+    written_out = device != "cuda"
+    return Kept(
+        number=number_bytes(precision),
+        mask=FULL_PRECISION_BYTES if written_out else 1,
+        attention="eager" if written_out and drops else "fused",
+    )
+
+
 def activation_bytes(
-    architecture: Architecture, batch_size: int, length: int, precision: Precision = "fp32"
+    architecture: Architecture, batch_size: int, length: int, kept: Kept | None = None
 ) -> int:
     """Bytes of activations that one backward pass keeps, nothing recomputed.
 
-    Korthikanti et al. 2022, arXiv 2205.05198, eq. 1: s b h (34 + 5 a s / h) bytes a layer at 16
-    bits; doubled here for 32 bits (their dropout masks, one byte each, are doubled too: an upper
-    bound). A decoder scores every piece at every position; an encoder-decoder's decoder attends
-    once more, 11 + 5 a s / h and a norm's 2, for texts and answers of `length` each.
+    Those of the layers (`layer_activation_bytes`) and of the sum of embeddings before them. A
+    decoder scores every piece at every position; an encoder-decoder's decoder attends once more,
+    for texts and answers of `length` each.
     """
-    layer = layer_activation_bytes(architecture, batch_size, length)
+    kept = kept or Kept()
+    layer = layer_activation_bytes(architecture, batch_size, length, kept)
+    embedded = 2 * kept.number + (kept.mask if architecture.dropout else 0)
+    embedding = batch_size * length * architecture.hidden * embedded
     scores = 0
     match architecture.form:
         case "encoder" | "image-encoder":
@@ -170,53 +219,63 @@ def activation_bytes(
             scores = LOGIT_BYTES * architecture.vocabulary_size
         case "encoder-decoder":
             h, a = architecture.hidden, architecture.heads
-            layer = 2 * layer + batch_size * length * (13 * h + 5 * a * length)
+            pairs = a * length * (2 * kept.number + kept.mask)
+            attending = h * (6 * kept.number + kept.mask)
+            layer = 2 * layer + batch_size * length * (
+                attending + (pairs if kept.attention == "eager" else 0)
+            )
             scores = LOGIT_BYTES * architecture.vocabulary_size
         case _:
             assert_never(architecture.form)
-    layers = number_bytes(precision) / 2 * layer * architecture.layers
-    return int(layers + batch_size * length * scores)
+    return layer * architecture.layers + embedding + batch_size * length * scores
 
 
 def checkpointed_bytes(
-    architecture: Architecture, batch_size: int, length: int, precision: Precision = "fp32"
+    architecture: Architecture, batch_size: int, length: int, kept: Kept | None = None
 ) -> int:
     """As `activation_bytes`, where only the input of each layer is kept and the rest recomputed.
 
     Korthikanti et al. 2022, 4: 2 s b h bytes a layer at 16 bits, and all of the layer in hand.
     """
-    inputs = length * batch_size * architecture.hidden * number_bytes(precision)
-    every_layer = activation_bytes(architecture, batch_size, length, precision)
+    kept = kept or Kept()
+    inputs = length * batch_size * architecture.hidden * kept.number
+    every_layer = activation_bytes(architecture, batch_size, length, kept)
     return architecture.layers * inputs + every_layer // architecture.layers
 
 
-def copied_weight_bytes(n_weights: int, precision: Precision) -> int:
-    """Bytes of the 16-bit copies of 32-bit weights that torch.autocast keeps during a step."""
-    return 0 if number_bytes(precision) == FULL_PRECISION_BYTES else 2 * n_weights
+def working_bytes(
+    architecture: Architecture, batch_size: int, length: int, kept: Kept | None = None
+) -> int:
+    """What is held for a moment while one layer is computed, forward or backward: the most of its
+    feed-forward's two widest tensors, and of three of attention's scores."""
+    kept = kept or Kept()
+    feed_forward = 2 * architecture.intermediate + 2 * architecture.hidden
+    scores = 3 * architecture.heads * length if kept.attention == "eager" else 0
+    return batch_size * length * kept.number * max(feed_forward, scores)
 
 
 def layer_activation_bytes(
-    architecture: Architecture,
-    batch_size: int,
-    length: int,
-    attention: Literal["eager", "fused"] = "eager",
+    architecture: Architecture, batch_size: int, length: int, kept: Kept | None = None
 ) -> int:
-    """Bytes that one layer keeps for its backward pass at 16 bits, nothing recomputed.
+    """Bytes that one layer keeps for its backward pass, nothing recomputed.
 
     Korthikanti et al. 2022, arXiv 2205.05198, 4.1, term by term, so that it holds for other widths
-    than theirs (4 h, no gate), for which it is their s b h (34 + 5 a s / h). A token: attention
-    keeps its input, queries, keys, values, the output's input and a dropout mask; the feed-forward
-    its input, what goes into and out of the nonlinearity (with a gate also the gate's other factor
-    and the product), and a mask; the two norms their inputs. `fused` kernels keep none of the
-    s x s of softmax, dropout and mask: the same, 6.1 (selective recomputation).
+    than theirs (4 h, no gate), for which it is their s b h (34 + 5 a s / h) at 16 bits. A token:
+    attention keeps its input, queries, keys, values, the output's input and a dropout mask; the
+    feed-forward its input, what goes into and out of the nonlinearity, and a mask; the norms their
+    inputs. Written-out attention keeps for each pair of positions the softmax, what dropout left
+    of it, and a mask; `fused` kernels none of it: the same, 6.1 (selective recomputation).
     """
+    kept = kept or Kept()
     h, q, kv = architecture.hidden, architecture.queries, architecture.keys
-    in_attention = 2 * h + 2 * q + 4 * kv + 2 * q + h
-    kept_widths = 4 if architecture.feed_forward_matrices == 2 else 8
-    in_feed_forward = 2 * h + kept_widths * architecture.intermediate + h
-    norms = 4 * h
-    scores = 5 * architecture.heads * length if attention == "eager" else 0
-    return batch_size * length * (in_attention + in_feed_forward + norms + scores)
+    numbers = (h + 2 * q + 2 * kv) + h + architecture.norm_tensors * h
+    numbers += architecture.activation_tensors * architecture.intermediate
+    masks = 2 * h if architecture.dropout else 0
+    pairs = 0
+    if kept.attention == "eager":
+        pairs = 2 * kept.number + kept.mask if architecture.dropout else kept.number
+    scores = architecture.heads * length * pairs
+    return batch_size * length * (numbers * kept.number + masks * kept.mask + scores)
 
 
 def epochs_for(n_train: int, *, ample: float, most: float, ample_rows: int) -> float:

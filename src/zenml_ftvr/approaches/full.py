@@ -4,16 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from zenml_ftvr.approaches.facts import (
-    ADAM_8BIT_BYTES_PER_TRAINABLE,
-    ADAM_BYTES_PER_TRAINABLE,
-    Architecture,
-    TrainingFacts,
-    activation_bytes,
-    checkpointed_bytes,
-    copied_weight_bytes,
-    epochs_for,
-)
+from zenml_ftvr.approaches.facts import Architecture, TrainingFacts, epochs_for
 from zenml_ftvr.values import Full
 
 __all__ = [
@@ -24,7 +15,6 @@ __all__ = [
     "MIN_EPOCHS",
     "MOST_EPOCHS",
     "flops_per_token",
-    "memory_bytes",
     "resolve",
 ]
 
@@ -73,26 +63,3 @@ def flops_per_token(architecture: Architecture, approach: Full | None = None) ->
     """
     again = approach is not None and approach.gradient_checkpointing == "always"
     return (8.0 if again else 6.0) * architecture.n_body_params
-
-
-def memory_bytes(
-    architecture: Architecture, batch_size: int, length: int, approach: Full | None = None
-) -> int:
-    """Weights, gradients, Adam's moments and activations, in bytes.
-
-    Knobs that the machine decides (`auto`) count as 32 bits and nothing recomputed.
-    """
-    approach = approach or Full()
-    kept = checkpointed_bytes if approach.gradient_checkpointing == "always" else activation_bytes
-    activations = kept(architecture, batch_size, length, approach.precision)
-    copies = copied_weight_bytes(architecture.n_body_params, approach.precision)
-    return _state_bytes(architecture, approach) + copies + activations
-
-
-def _state_bytes(architecture: Architecture, approach: Full) -> int:
-    """Weights, gradients and moments; 8-bit Adam keeps those of embeddings in 32 bits."""
-    if approach.optimiser == "adamw":
-        return ADAM_BYTES_PER_TRAINABLE * architecture.n_params
-    body = architecture.n_body_params
-    embeddings = ADAM_BYTES_PER_TRAINABLE * (architecture.n_params - body)
-    return ADAM_8BIT_BYTES_PER_TRAINABLE * body + embeddings

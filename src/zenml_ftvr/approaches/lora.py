@@ -6,17 +6,7 @@ import dataclasses
 import math
 
 from zenml_ftvr.approaches import full
-from zenml_ftvr.approaches.facts import (
-    ADAM_BYTES_PER_TRAINABLE,
-    FULL_PRECISION_BYTES,
-    Architecture,
-    TrainingFacts,
-    activation_bytes,
-    checkpointed_bytes,
-    copied_weight_bytes,
-    epochs_for,
-    number_bytes,
-)
+from zenml_ftvr.approaches.facts import Architecture, TrainingFacts, epochs_for
 from zenml_ftvr.values import Lora
 
 __all__ = [
@@ -29,7 +19,6 @@ __all__ = [
     "capacity_bits",
     "dropout",
     "flops_per_token",
-    "memory_bytes",
     "rank_for",
     "resolve",
     "target_bits",
@@ -55,10 +44,6 @@ DORA_DROPOUT = 0.0
 the base's answer to the input without dropout is no use then)."""
 
 BITS_PER_PARAM = 2.0  # Allen-Zhu & Li 2024, arXiv 2404.05405: knowledge capacity of a parameter
-
-BASE_BYTES_4BIT = 0.5 + 0.127 / 8
-"""NF4 and its doubly quantised scales, bytes a weight of a linear layer: Dettmers et al. 2023,
-arXiv 2305.14314, 3."""
 
 
 def resolve(approach: Lora, facts: TrainingFacts) -> tuple[Lora, tuple[str, ...]]:
@@ -145,48 +130,14 @@ def capacity_bits(n_trainable: int) -> float:
 
 
 def flops_per_token(architecture: Architecture, rank: int, approach: Lora | None = None) -> float:
-    """2/3 + 2R/N of full fine-tuning's: Schulman et al. 2025 (N: width of a square matrix).
+    """Forward 2 and the activations' gradients 2 a frozen weight, and all 6 of an adapter's.
 
-    Checkpointing makes the forward pass, a third, again. DoRA's column lengths are computed once a
-    step, whatever the number of tokens, and are not counted: with the embedded default and 16 short
-    rows a step took 1.1 and 1.4 times LoRA's processor time, on a CPU that others used too
-    (benchmarks/results/variants.jsonl).
+    For square matrices that is the 2/3 + 2R/N of full fine-tuning's of Schulman et al. 2025 (N:
+    their width), which overstates it for those of the feed-forward. Checkpointing makes the forward
+    pass again. DoRA's column lengths are computed once a step, whatever the number of tokens, and
+    are not counted: with the embedded default and 16 short rows a step took 1.1 and 1.4 times
+    LoRA's processor time, on a CPU that others used too (benchmarks/results/variants.jsonl).
     """
     again = approach is not None and approach.gradient_checkpointing == "always"
-    share = 2 / 3 + 2 * rank / architecture.hidden + (1 / 3 if again else 0)
-    return full.flops_per_token(architecture) * share
-
-
-def memory_bytes(
-    architecture: Architecture,
-    rank: int,
-    batch_size: int,
-    length: int,
-    approach: Lora | None = None,
-) -> int:
-    """Frozen weights, trained adapters with their optimiser state, and activations, in bytes.
-
-    Knobs that the machine decides (`auto`) count as 32 bits and nothing recomputed.
-    """
-    approach = approach or Lora()
-    trained = ADAM_BYTES_PER_TRAINABLE * adapter_params(architecture, rank)
-    fixed = _base_bytes(architecture, approach) + trained
-    tokens = batch_size * length
-    dora = 0
-    if approach.variant == "dora":
-        # For the lengths' gradient each linear layer keeps its base's answer and the adapter's.
-        dora = 2 * tokens * architecture.linear_out * number_bytes(approach.precision)
-    if approach.gradient_checkpointing == "always":
-        kept = checkpointed_bytes(architecture, batch_size, length, approach.precision)
-        return fixed + kept + dora // architecture.layers
-    return fixed + activation_bytes(architecture, batch_size, length, approach.precision) + dora
-
-
-def _base_bytes(architecture: Architecture, approach: Lora) -> int:
-    """Of the frozen weights; embeddings stay in 32 bits whatever the linear layers are held in."""
-    if approach.quantise == "nothing":
-        copies = copied_weight_bytes(architecture.n_body_params, approach.precision)
-        return FULL_PRECISION_BYTES * architecture.n_params + copies
-    body = architecture.n_body_params
-    embeddings = FULL_PRECISION_BYTES * (architecture.n_params - body)
-    return int(BASE_BYTES_4BIT * body) + embeddings
+    frozen, adapters = architecture.n_body_params, adapter_params(architecture, rank)
+    return (4.0 + 2.0 * again) * frozen + (6.0 + 2.0 * again) * adapters

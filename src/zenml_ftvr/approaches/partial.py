@@ -6,18 +6,10 @@ import dataclasses
 import math
 
 from zenml_ftvr.approaches import full
-from zenml_ftvr.approaches.facts import (
-    ADAM_BYTES_PER_TRAINABLE,
-    FULL_PRECISION_BYTES,
-    Architecture,
-    TrainingFacts,
-    activation_bytes,
-    copied_weight_bytes,
-    epochs_for,
-)
-from zenml_ftvr.values import Partial, Precision
+from zenml_ftvr.approaches.facts import Architecture, TrainingFacts, epochs_for
+from zenml_ftvr.values import Partial
 
-__all__ = ["LEARNING_RATE", "flops_per_token", "layers_for", "memory_bytes", "resolve"]
+__all__ = ["LEARNING_RATE", "flops_per_token", "layers_for", "resolve"]
 
 LEARNING_RATE = 5e-4
 """The best of 1e-4, 2e-4 and 5e-4 with the embedded default on two sets:
@@ -73,19 +65,3 @@ def _trained_share(architecture: Architecture, layers: int) -> float:
 def flops_per_token(architecture: Architecture, layers: int) -> float:
     """Forward 2 and backward 4 a trained parameter; the pass over what is frozen is made once."""
     return full.flops_per_token(architecture) * _trained_share(architecture, layers)
-
-
-def memory_bytes(
-    architecture: Architecture,
-    layers: int,
-    batch_size: int,
-    length: int,
-    precision: Precision = "fp32",
-) -> int:
-    """All weights, the trained ones' gradients and moments, and their activations, in bytes."""
-    share = _trained_share(architecture, layers)
-    n_trained = int(architecture.n_body_params * share)
-    kept = FULL_PRECISION_BYTES * (architecture.n_params - n_trained)
-    activations = int(activation_bytes(architecture, batch_size, length, precision) * share)
-    copies = copied_weight_bytes(n_trained, precision)
-    return kept + ADAM_BYTES_PER_TRAINABLE * n_trained + copies + activations

@@ -1,4 +1,4 @@
-"""The command line: zenml-ftvr setup | init | doctor | publish."""
+"""The command line: zenml-ftvr setup | init | estimate | doctor | publish."""
 
 from __future__ import annotations
 
@@ -77,6 +77,46 @@ def init(
 
     path = Path(output)
     for line in write_configuration(data, path, text_column, label_column, encoding, force):
+        click.echo(line)
+
+
+@cli.command()
+@click.argument("model")
+@click.option("--rows", type=int, help="Labelled rows in all; or --data.")
+@click.option("--tokens", type=float, help="Of a row, on average; else all are at the limit.")
+@click.option("--classes", type=int, default=2, show_default=True)
+@click.option("--data", help="A file or data set to count rows, classes and tokens in.")
+@click.option("--text-column", default="text", show_default=True)
+@click.option("--label-column", default="label", show_default=True)
+@click.option("--max-length", type=int, default=128, show_default=True, help="Texts are cut there.")
+@click.option("--accelerator", help="Such as 'A100 SXM4 80 GB'; else this machine.")
+@click.option("--devices", type=int, default=1, show_default=True, help="How many of them.")
+@click.option("--utilisation", type=float, help="Share of its peak that training reaches.")
+@click.option("--usd-per-hour", type=float, help="Your price of the machine; never guessed.")
+@click.option("--hours", type=float, help="The budget.")
+@click.option("--usd", type=float, help="The budget; needs --usd-per-hour.")
+@click.option("--memory-gib", type=float, help="The most that training may take.")
+@click.option("--parameters", type=int, help="The most that the model may have.")
+@click.option("--calibration", help="value.json of the calibrate step, to correct by.")
+@click.option("--json", "as_json", is_flag=True, help="All of it, for other programs.")
+def estimate(
+    model: str,
+    memory_gib: float | None,
+    parameters: int | None,
+    as_json: bool,
+    **asked: Any,
+) -> None:
+    """What each approach would cost with the base model MODEL: hours, dollars, memory.
+
+    MODEL is minilm, a model's folder, its config.json, or a model id in the Hugging Face cache.
+    Nothing is trained, loaded or downloaded.
+    """
+    from zenml_ftvr.cli.estimate import Asked, estimated, shown, written
+    from zenml_ftvr.values import Limits
+
+    limits = Limits(memory_gib=memory_gib, parameters=parameters)
+    answer = estimated(Asked(model=model, limits=limits, **asked))
+    for line in [written(answer)] if as_json else shown(answer):
         click.echo(line)
 
 

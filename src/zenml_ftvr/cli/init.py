@@ -65,6 +65,10 @@ parameters:
   #   max_length: 128           # tokens of a text that are looked at
 
   # tolerance: 0.005            # what the cheaper arm may be expected to lose: half a point
+  # limits:                     # beside the budget; an arm that needs more is left out
+  #   memory_gib: 12
+  #   parameters: 100000000
+  #   latency_ms: 20            # median of one prediction on the machine that trains
   # minimum_score: 0.9          # what a training is to reach: which arm will, or by how many labels
   # other_base_models:          # what would another one add?
   #   - name: distilbert/distilbert-base-uncased

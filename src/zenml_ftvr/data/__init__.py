@@ -26,7 +26,12 @@ from zenml_ftvr.data.rows import (
 from zenml_ftvr.data.split import make_dataset, split_of
 from zenml_ftvr.data.store import read_dataset, write_dataset
 from zenml_ftvr.data.unanswered import rows_of_inputs
-from zenml_ftvr.data.unlabelled import UnlabelledTexts, read_unlabelled, texts_fingerprint
+from zenml_ftvr.data.unlabelled import (
+    UnlabelledTexts,
+    count_words,
+    read_unlabelled,
+    texts_fingerprint,
+)
 
 __all__ = [
     "CORPORA",
@@ -37,6 +42,7 @@ __all__ = [
     "check_rows",
     "column_names",
     "columns_of_rows",
+    "count_words",
     "dataset_from",
     "halved",
     "hash_order",

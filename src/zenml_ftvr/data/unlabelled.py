@@ -11,7 +11,7 @@ from zenml_ftvr.data.load import read_texts
 from zenml_ftvr.data.rows import Dataset, row_id_of
 from zenml_ftvr.errors import DataError
 
-__all__ = ["UnlabelledTexts", "read_unlabelled", "texts_fingerprint"]
+__all__ = ["UnlabelledTexts", "count_words", "read_unlabelled", "texts_fingerprint"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ def read_unlabelled(name: str, dataset: Dataset, text_column: str = "text") -> U
     Rows are compared by their normalised text, as splitting does; a longer text that quotes a test
     row is not found. Raises `DataError` for what cannot be read, and where nothing is left.
     """
-    read = read_corpus(name)[0] if name in CORPORA else read_texts(name, text_column)
+    read = _read(name, text_column)
     test, validation = set(dataset.test.row_ids), set(dataset.validation.row_ids)
     n_of_test = n_of_validation = n_repeated = 0
     kept: dict[str, str] = {}
@@ -108,3 +108,12 @@ def read_unlabelled(name: str, dataset: Dataset, text_column: str = "text") -> U
         n_of_test=n_of_test,
         n_of_validation=n_of_validation,
     )
+
+
+def count_words(name: str, text_column: str = "text") -> int:
+    """Words of a file or built-in corpus between white space, whatever is left out of it later."""
+    return sum(len(text.split()) for text in _read(name, text_column))
+
+
+def _read(name: str, text_column: str) -> list[str]:
+    return list(read_corpus(name)[0] if name in CORPORA else read_texts(name, text_column))

@@ -74,7 +74,7 @@ def flops_per_token(approach: Approach, shape: ModelShape, length: int) -> float
         case Head():
             return forward_flops_per_token(shape, length)
         case Full():
-            return full.flops_per_token(base) + 3 * (attention + outputs)
+            return full.flops_per_token(base, approach) + 3 * (attention + outputs)
         case Contrastive():
             return contrastive.flops_per_token(base) + 3 * (attention + outputs)
         case Scratch():
@@ -84,10 +84,8 @@ def flops_per_token(approach: Approach, shape: ModelShape, length: int) -> float
             share = layers / base.layers
             return partial.flops_per_token(base, layers) + 3 * (share * attention + outputs)
         case Lora():
-            # Forward and activations' gradients through all weights; all three through adapters.
-            # `lora.flops_per_token` takes every matrix as square; this counts each as it is.
-            adapters = lora.adapter_params(base, approach.rank or lora.RANK)
-            return 4.0 * base.n_body_params + 2 * outputs + 3 * attention + 6.0 * adapters
+            rank = approach.rank or lora.RANK
+            return lora.flops_per_token(base, rank, approach) + 2 * outputs + 3 * attention
         case _:
             assert_never(approach)
 

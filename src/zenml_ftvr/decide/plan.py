@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from zenml_ftvr.approaches import (
     NEEDS_BASE_MODEL,
@@ -26,10 +26,12 @@ from zenml_ftvr.values import (
     DataProfile,
     Full,
     Head,
+    Limits,
     Lora,
     ModelSource,
     Partial,
     Scratch,
+    Seq2Seq,
     Task,
     TokenClassification,
     TrainingPlan,
@@ -68,6 +70,14 @@ class PlanBasis:
     seed: int
     n_encoded: int = 0
     """Training rows whose features are at hand, from the cross-validation of `head`."""
+    limits: Limits = field(default_factory=Limits)
+    unlabelled_words: tuple[tuple[str, int], ...] = ()
+    """Of each text that an approach is to be pretrained on: its name, and how many words it has."""
+
+    @property
+    def max_length(self) -> int:
+        """Tokens that a text is cut at."""
+        return most_tokens(self.task)
 
     def resized(
         self, n_train: int, n_validation: int | None = None, n_test: int | None = None
@@ -112,6 +122,7 @@ def training_facts(
     """What default hyperparameters follow from, read off the profile."""
     words = max(profile.words.mean, profile.characters.mean / CHARACTERS_PER_WORD)
     packing = _packing(profile, task)
+    mean_tokens, longest_tokens = _row_tokens(profile, task)
     return TrainingFacts(
         n_train=math.ceil(profile.n_train * packing),
         n_validation=math.ceil(profile.n_validation * packing),
@@ -122,7 +133,18 @@ def training_facts(
         architecture=architecture,
         form=scratch.form_of(task),
         alphabet=profile.alphabet,
+        mean_tokens=mean_tokens,
+        longest_tokens=longest_tokens,
     )
+
+
+def _row_tokens(profile: DataProfile, task: Task) -> tuple[float | None, int | None]:
+    """Tokens of the mean and of the longest training row, after truncation."""
+    seen = profile.tokens
+    if seen is None or isinstance(task, CausalLM | Seq2Seq):
+        return None, None
+    longest = min(seen.max_length, math.ceil(seen.tokens.maximum))
+    return seen.tokens.mean * (1 - seen.truncated_share), longest
 
 
 def _words_read(words: float, task: Task) -> float:

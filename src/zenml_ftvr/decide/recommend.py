@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 __all__ = ["recommend"]
 
+FINE_TUNED: tuple[Kind, ...] = ("full", "lora", "partial", "contrastive")
+
 
 def recommend(
     profile: DataProfile,
@@ -182,14 +184,16 @@ def _hours_at(
 
 
 def _decides(foresight: Foresight, order: Order, feasible: Sequence[Kind]) -> bool:
-    """Whether the pilots speak of the arms that matter: of those that published evidence would
-    choose, or else of any that takes gradient steps. `baseline` and `head` alone are compared by
-    their cross-validation, which has every training row for a judge."""
+    """Whether the pilots speak of the arms that matter.
+
+    Of those that evidence would choose; or else of any that is fine-tuned, where one is feasible;
+    or else of `scratch`. `baseline` and `head` alone are compared by their cross-validation, which
+    has every training row for a judge.
+    """
     piloted = {one.kind for one in foresight.choice.standings}
     trusted = [kind for kind in order.trusted if kind in feasible]
-    if trusted:
-        return any(kind in piloted for kind in trusted)
-    return bool(piloted - {"baseline", "head"})
+    tuned = [kind for kind in FINE_TUNED if kind in feasible]
+    return any(kind in piloted for kind in trusted or tuned or ("scratch",))
 
 
 def _choose(

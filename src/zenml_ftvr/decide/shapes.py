@@ -11,11 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from zenml_ftvr.approaches import Architecture
+from zenml_ftvr.approaches.facts import GPT2_ACTIVATION_TENSORS
 from zenml_ftvr.errors import ModelError
 
 __all__ = ["ModelShape", "shape_of"]
 
 Config = Mapping[str, Any]
+
+GATED_ACTIVATION_TENSORS = 4  # the gate before and after its nonlinearity, the factor, the product
+WRITTEN_OUT_NORM_TENSORS = 4  # of two RMS norms, each its input and what it makes of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +67,12 @@ def _number(config: Config, *names: str) -> int:
     )
 
 
+def _drops(config: Config, *names: str, default: float = 0.1) -> bool:
+    """Whether any of the shares that are dropped in training is above 0; `default` where unsaid, as
+    transformers has it."""
+    return any(float(config.get(name, default)) > 0 for name in names)
+
+
 def _block_params(hidden: int, intermediate: int) -> int:
     """A layer of the original transformer: biases everywhere, and two norms."""
     attention = 4 * (hidden**2 + hidden)
@@ -99,6 +109,9 @@ def _encoder(config: Config) -> ModelShape:
             intermediate=intermediate,
             vocabulary_size=vocabulary,
             n_params=embeddings + beside + layers * _block_params(hidden, intermediate),
+            dropout=_drops(
+                config, "attention_probs_dropout_prob", "hidden_dropout_prob", "attention_dropout"
+            ),
         ),
     )
 
@@ -122,6 +135,9 @@ def _vision(config: Config) -> ModelShape:
             vocabulary_size=0,
             n_params=patches + positions + rest + layers * _block_params(hidden, intermediate),
             max_positions=n_patches + 1,
+            dropout=_drops(
+                config, "attention_probs_dropout_prob", "hidden_dropout_prob", default=0.0
+            ),
         ),
     )
 
@@ -144,6 +160,8 @@ def _gpt2(config: Config) -> ModelShape:
             vocabulary_size=vocabulary,
             n_params=embeddings + layers * _block_params(hidden, intermediate) + 2 * hidden,
             max_positions=positions,
+            activation_tensors=GPT2_ACTIVATION_TENSORS,
+            dropout=_drops(config, "resid_pdrop", "attn_pdrop"),
         ),
         shared_output_params=vocabulary * hidden,
         attended_share=0.5,
@@ -183,6 +201,9 @@ def _llama(config: Config) -> ModelShape:
             feed_forward_matrices=3,
             query_width=queries,
             key_value_width=keys,
+            dropout=_drops(config, "attention_dropout", default=0.0),
+            activation_tensors=GATED_ACTIVATION_TENSORS,
+            norm_tensors=WRITTEN_OUT_NORM_TENSORS,
         ),
         shared_output_params=vocabulary * hidden if shared else 0,
         attended_share=0.5,
@@ -224,6 +245,9 @@ def _t5(config: Config) -> ModelShape:
             query_width=width,
             key_value_width=width,
             cross_layers=decoder,
+            dropout=_drops(config, "dropout_rate"),
+            activation_tensors=GATED_ACTIVATION_TENSORS if matrices == 3 else 2,
+            norm_tensors=WRITTEN_OUT_NORM_TENSORS,
         ),
         shared_output_params=vocabulary * hidden if shared else 0,
     )

@@ -38,6 +38,12 @@ def verdict_from_evidence(
         score = measured.score(metric_of(request.task))
         name = metric_words(score.metric)
         scored = f"{name} {score.value:.3f} [{score.low:.3f}, {score.high:.3f}], cross-validated"
+    known = {
+        "transfers": "its features already beat word counts",
+        "no difference": "its features do as well as word counts",
+        "does not transfer": "its features fall short of word counts",
+        "unmeasured": "nothing tells how near its features are",
+    }[order.situation]
     match choice:
         case "baseline":
             why = {
@@ -53,8 +59,8 @@ def verdict_from_evidence(
             return f"Keep {model} frozen and train a linear head on its features{reach}."
         case "contrastive":
             return (
-                f"Train {model} on pairs of texts, then a head: its features already beat word "
-                f"counts, and with so few rows a class this has been ahead of fine-tuning."
+                f"Train {model} on pairs of texts, then a head: {known}, and with so few rows a "
+                f"class this has been ahead of fine-tuning."
                 if order.trusted
                 else f"Train {model} on pairs of texts, then a head, of the arms on offer."
             )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zenml_ftvr.approaches import Architecture, ImageShape
+from zenml_ftvr.decide.shapes import shape_of
 from zenml_ftvr.errors import ModelError
 from zenml_ftvr.models.hub import download
 from zenml_ftvr.models.trust import own_code, refuse_own_code, weight_files
@@ -152,9 +153,9 @@ def _architecture(source: ModelSource, folder: Path, weights: list[Path]) -> Arc
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code="remote_code" in source.allow)
         if getattr(config, "vocab_size", None) is None and hasattr(config, "num_channels"):
-            return _image_architecture(config, n_params)
+            return _counted(config, _image_architecture(config, n_params))
         named = (getattr(config, name, None) for name in FEED_FORWARD_NAMES)
-        return Architecture(
+        found = Architecture(
             layers=config.num_hidden_layers + _decoder_layers(config),
             hidden=config.hidden_size,
             heads=config.num_attention_heads,
@@ -163,11 +164,28 @@ def _architecture(source: ModelSource, folder: Path, weights: list[Path]) -> Arc
             n_params=n_params,
             max_positions=_max_positions(config),
         )
+        return _counted(config, found)
     except (AttributeError, ValueError, KeyError, OSError, ImportError) as error:
         raise ModelError(
             f"{_tried(source)}: config.json in {folder} is not that of a text model or an image "
             f"model that transformers knows ({error})."
         ) from error
+
+
+def _counted(config: Any, found: Architecture) -> Architecture:
+    """The architecture with what only its family's arithmetic knows: gates, widths of keys, what
+    layers keep; as it was found for a family that is not known."""
+    try:
+        counted = shape_of(config.to_dict()).architecture
+    except ModelError:
+        return found
+    return dataclasses.replace(
+        counted,
+        n_params=found.n_params,
+        max_positions=found.max_positions,
+        form=found.form,
+        image=found.image,
+    )
 
 
 def _decoder_layers(config: Any) -> int:

@@ -23,6 +23,7 @@ from zenml_ftvr.decide import PlanBasis, make_plan
 from zenml_ftvr.errors import FtvrError
 from zenml_ftvr.hardware import peak_memory, process_memory_gib
 from zenml_ftvr.models import (
+    Encoder,
     ResolvedModel,
     device_refusal,
     fit_baseline,
@@ -32,7 +33,15 @@ from zenml_ftvr.models import (
     save_trainable,
     this_device,
 )
+from zenml_ftvr.pilot.latency import (
+    answers_in_one_pass,
+    median_forward_seconds,
+    median_seconds,
+    synchronise,
+)
+from zenml_ftvr.pilot.padding import grouped_share
 from zenml_ftvr.tasks import EncodedRows, work_for
+from zenml_ftvr.tasks.text_classification import token_ids
 from zenml_ftvr.train import (
     Prepared,
     Progress,
@@ -113,6 +122,9 @@ def calibrate(
         process_memory_gib=process_gib,
         seconds=time.monotonic() - started,
         skipped=tuple(skipped),
+        max_length=basis.max_length,
+        mean_tokens=basis.facts.mean_tokens,
+        longest_tokens=basis.facts.longest_tokens,
     )
 
 
@@ -135,7 +147,9 @@ def _calibrate_arm(
         raise _NotCalibrated(why)
     architecture, longest = None if base is None else base.architecture, _longest(plan, dataset)
     approach = settled(plan.approach, architecture, longest, hardware)
-    needed = memory_bytes(approach, architecture, longest, form=scratch.form_of(plan.task)) / GIB
+    form = scratch.form_of(plan.task)
+    device = hardware.device
+    needed = memory_bytes(approach, architecture, longest, device=device, form=form) / GIB
     if needed > hardware.training_memory_gib:
         raise _NotCalibrated(
             f"it needs about {needed:.1f} GiB by arithmetic; the machine has "
@@ -183,6 +197,9 @@ def _calibrate_baseline(plan: TrainingPlan, dataset: Dataset) -> ArmCalibration:
         started = time.monotonic()
         loaded.outputs(dataset.validation)
         eval_seconds = time.monotonic() - started
+    latency = None
+    if answers_in_one_pass(plan.task):
+        latency = median_seconds(dataset.validation, loaded.outputs)
     n_params = baseline.n_params
     return ArmCalibration(
         kind="baseline",
@@ -195,6 +212,7 @@ def _calibrate_baseline(plan: TrainingPlan, dataset: Dataset) -> ArmCalibration:
         peak_memory_gib=peak.gib,
         n_params=n_params,
         n_trainable=n_params,
+        latency_seconds=latency,
     )
 
 
@@ -216,6 +234,7 @@ def _calibrate_head(
             encoder.features(dataset.train.take(by_size[batch]))
         seconds = (time.monotonic() - started) / (len(batches) - WARM_UP_BATCHES)
     n_trainable = max(1, len(dataset.labels)) * (base.architecture.hidden + 1)
+    mean_tokens, longest_tokens = _lengths(plan, encoder, dataset.train)
     rows = min(head.BATCH_SIZE, len(by_size))
     return ArmCalibration(
         kind="head",
@@ -228,7 +247,20 @@ def _calibrate_head(
         peak_memory_gib=peak.gib,
         n_params=base.architecture.n_params + n_trainable,
         n_trainable=n_trainable,
+        mean_tokens=mean_tokens,
+        longest_tokens=longest_tokens,
+        latency_seconds=median_seconds(dataset.validation, encoder.features),
     )
+
+
+def _lengths(
+    plan: TrainingPlan, encoder: Encoder, rows: Rows
+) -> tuple[float, int] | tuple[None, None]:
+    """Tokens of the mean and of the longest row; none of images."""
+    if isinstance(plan.task, ImageClassification):
+        return None, None
+    lengths = [len(ids) for ids in token_ids(encoder.tokenizer, rows, most_tokens(plan.task))]
+    return sum(lengths) / len(lengths), max(lengths)
 
 
 def _by_size(rows: Rows) -> npt.NDArray[np.int64]:
@@ -302,6 +334,9 @@ def _calibrate_loop(
         started = time.monotonic()
         save_trainable(trainable, base, plan, prepared.work, work / "model")
         save_seconds = time.monotonic() - started
+    latency = None
+    if answers_in_one_pass(plan.task):
+        latency = median_forward_seconds(prepared)
     timed = clock.seconds[WARM_UP_BATCHES:]
     return ArmCalibration(
         kind=plan.kind,
@@ -315,6 +350,10 @@ def _calibrate_loop(
         n_params=n_params,
         n_trainable=n_trainable,
         seconds_per_frozen_row=frozen_seconds * sum(lengths) / len(lengths),
+        update_seconds=clock.update_seconds(),
+        mean_tokens=sum(lengths) / len(lengths),
+        longest_tokens=max(lengths),
+        latency_seconds=latency,
     )
 
 
@@ -367,10 +406,14 @@ def _calibrate_contrastive(
         encoder.model.save_pretrained(Path(name) / "model")
         save_seconds = time.monotonic() - started
     timed = clock.seconds[WARM_UP_BATCHES:]
+    mean_tokens, longest_tokens = _lengths(plan, encoder, dataset.train)
+    share = _grouped(plan, encoder, dataset, pairs)
+    update_seconds = clock.update_seconds()
+    step_seconds = update_seconds + (sum(timed) / len(timed) - update_seconds) * share
     n_params = base.architecture.n_params + len(dataset.labels) * (base.architecture.hidden + 1)
     return ArmCalibration(
         kind="contrastive",
-        seconds_per_step=sum(timed) / len(timed),
+        seconds_per_step=step_seconds,
         batch_size=plan.batch_size,
         n_steps_timed=len(timed),
         seconds_per_eval_row=eval_seconds,
@@ -379,17 +422,39 @@ def _calibrate_contrastive(
         peak_memory_gib=peak.gib,
         n_params=n_params,
         n_trainable=n_params,
+        update_seconds=update_seconds,
+        mean_tokens=mean_tokens,
+        longest_tokens=longest_tokens,
+        latency_seconds=median_seconds(dataset.validation, encoder.features),
     )
+
+
+def _grouped(
+    plan: TrainingPlan,
+    encoder: Encoder,
+    dataset: Dataset,
+    pairs: Sequence[tuple[int, int, float]],
+) -> float:
+    """How many tokens a step of all pairs has, as a share of those of the few that were timed."""
+    rows, limit = dataset.train, most_tokens(plan.task)
+    lengths = [len(ids) for ids in token_ids(encoder.tokenizer, rows, limit)]
+    wanted = getattr(plan.approach, "pairs", None) or len(pairs)
+    every = make_pairs(dataset.label_ids(rows), rows.row_ids, max(wanted, len(pairs)), plan.seed)
+    few, many = (
+        [(lengths[first], lengths[second]) for first, second, _ in some] for some in (pairs, every)
+    )
+    return grouped_share(few, many, plan.batch_size, plan.seed)
 
 
 EVALUATED_ROWS = 64  # two batches: enough to time, a few per cent of an evaluation
 
 
 def _evenly(rows: EncodedRows) -> EncodedRows:
-    """At most 64 rows, evenly over the lengths."""
+    """At most 64 rows, evenly over the lengths, in the order of the split: an evaluation does not
+    sort them, and pads accordingly."""
     by_length = sorted(range(len(rows)), key=rows.lengths.__getitem__)
     step = max(1, math.ceil(len(rows) / EVALUATED_ROWS))
-    return rows.subset(by_length[::step])
+    return rows.subset(sorted(by_length[::step]))
 
 
 def _stopwatch(plan: TrainingPlan, seconds_limit: float | None) -> Any:
@@ -398,8 +463,14 @@ def _stopwatch(plan: TrainingPlan, seconds_limit: float | None) -> Any:
     class Stopwatch(TrainerCallback):
         def __init__(self) -> None:
             self.seconds: list[float] = []
+            self.updates: list[float] = []
             self.gave_up: str | None = None
-            self._began = self._step_began = 0.0
+            self._began = self._step_began = self._update_began = 0.0
+
+        def update_seconds(self) -> float:
+            """Of the timed steps, what the optimiser's update took on average."""
+            timed = self.updates[WARM_UP_BATCHES:]
+            return sum(timed) / len(timed) if timed else 0.0
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             self._began = time.monotonic()
@@ -407,11 +478,16 @@ def _stopwatch(plan: TrainingPlan, seconds_limit: float | None) -> Any:
         def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             self._step_began = time.monotonic()
 
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
-            import torch
+        def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            synchronise()
+            self._update_began = time.monotonic()
 
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
+        def on_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            synchronise()
+            self.updates.append(time.monotonic() - self._update_began)
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+            synchronise()
             now = time.monotonic()
             self.seconds.append(now - self._step_began)
             gone, steps = now - self._began, len(self.seconds)

@@ -47,7 +47,8 @@ def settled(
             return approach
     if isinstance(approach, Full | Lora) and approach.gradient_checkpointing == "auto":
         keeping = dataclasses.replace(approach, gradient_checkpointing="never")
-        fits = memory_bytes(keeping, architecture, length) <= hardware.training_memory_gib * GIB
+        needed = memory_bytes(keeping, architecture, length, device=hardware.device)
+        fits = needed <= hardware.training_memory_gib * GIB
         return keeping if fits else dataclasses.replace(approach, gradient_checkpointing="always")
     return approach
 

@@ -83,7 +83,7 @@ from zenml_ftvr.values.foresight import Foresight, LearningCurve, MinimumScore, 
 from zenml_ftvr.values.pilots import PilotEvidence, PilotRun, PilotStatus
 from zenml_ftvr.values.record import ForecastRecord, Outcome, TrackRecord
 from zenml_ftvr.values.reliability import ProbabilityCheck, Reliability, ReliabilityBin
-from zenml_ftvr.values.request import PilotSettings, Request
+from zenml_ftvr.values.request import Limits, PilotSettings, Request
 from zenml_ftvr.values.serving import BatchLatency, ParetoPoint, ServingCost, ServingForm
 from zenml_ftvr.values.significance import SIGNIFICANT, ApproachDifference, ModelTest, TestName
 from zenml_ftvr.values.task import (
@@ -177,6 +177,7 @@ __all__ = [
     "LearningCurve",
     "Ledger",
     "LedgerEntry",
+    "Limits",
     "Lora",
     "MeasuredScore",
     "MemorySettings",

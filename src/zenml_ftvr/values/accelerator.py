@@ -44,8 +44,10 @@ class MemorySettings:
     optimiser: Literal["adamw", "adamw_8bit"] = "adamw"
     checkpointing: Literal["none", "full"] = "none"
     """`full`: of each layer only its input is kept, and the layer is computed again."""
-    attention: Literal["eager", "fused"] = "fused"
-    """`fused`: scaled-dot-product and flash kernels, which never hold all scores."""
+    attention: Literal["auto", "eager", "fused"] = "auto"
+    """`fused`: scaled-dot-product and flash kernels, which never hold all scores. `auto`: what
+    torch does on the device."""
+    device: Literal["cpu", "cuda", "mps"] = "cuda"
     frozen: Literal["fp32", "bf16", "nf4"] = "fp32"
     """What weights that are not trained are held in."""
     n_outputs: int = 2
@@ -62,7 +64,7 @@ class MemorySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingMemory:
-    """Bytes that a training holds at its peak, by what they hold."""
+    """Bytes that a training holds, by what they hold; not all of them at once."""
 
     weights: int
     gradients: int
@@ -70,7 +72,35 @@ class TrainingMemory:
     activations: int
     outputs: int
     """Predictions and their gradients, 32-bit."""
+    working: int = 0
+    """Of the layer that is computed now."""
+    copies: int = 0
+    """Of the weights, while they are read or written; 0 where that is another memory."""
+    heap_share: float = 0.0
+    """Of what moves, how much more the process holds, because freed blocks of other sizes lie
+    between; gradients then come on top, their blocks being kept too. 0 on accelerators."""
 
     @property
     def total(self) -> int:
         return self.weights + self.gradients + self.optimiser + self.activations + self.outputs
+
+    @property
+    def held(self) -> int:
+        """What stays from step to step, and the gradients."""
+        return self.weights + self.gradients + self.optimiser
+
+    @property
+    def moving(self) -> int:
+        """What comes and goes with every step, and grows with its rows and their length."""
+        return self.activations + self.outputs + self.working
+
+    @property
+    def peak(self) -> int:
+        """The most at once: as the backward pass sets out, at the update, or while weights are
+        written. Gradients come as activations go, so that they are never all there together; what
+        the allocator holds beyond is `heap_share` of what moves."""
+        kept = self.weights + self.optimiser
+        backward = kept + round(self.moving * (1 + self.heap_share))
+        if self.heap_share:
+            backward += self.gradients
+        return max(backward, self.held, kept + self.copies)

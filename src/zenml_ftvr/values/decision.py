@@ -49,6 +49,15 @@ class ArmCalibration:
     n_trainable: int
     seconds_per_frozen_row: float = 0.0
     """For `partial`: one pass of the frozen layers over a row, once; 0 where none is kept."""
+    update_seconds: float = 0.0
+    """Of `seconds_per_step`, what the optimiser's update takes, however many tokens there are."""
+    mean_tokens: float | None = None
+    """Of the training rows, after truncation; None where rows are no texts."""
+    longest_tokens: int | None = None
+    """Of the rows that `peak_memory_gib` was measured with."""
+    latency_seconds: float | None = None
+    """Median of one row at a time, in the form that the model reads; None where that is no forward
+    pass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +74,13 @@ class Calibration:
     """What the calibration itself took."""
     skipped: tuple[tuple[Kind, str], ...] = ()
     """Arms that could not be calibrated, each with the reason."""
+    max_length: int | None = None
+    """Tokens that texts were cut at; None in calibrations of before it was noted."""
+    mean_tokens: float | None = None
+    """Of the training rows as the base model's tokenizer cuts them; None without one."""
+    longest_tokens: int | None = None
+    basis: Literal["calibrated", "arithmetic"] = "calibrated"
+    """`arithmetic`: nothing was run, and every number follows from sizes."""
 
     def arm(self, kind: Kind) -> ArmCalibration | None:
         return next((arm for arm in self.arms if arm.kind == kind), None)

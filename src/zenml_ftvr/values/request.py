@@ -8,11 +8,31 @@ from typing import Literal
 from zenml_ftvr.errors import BudgetError, ConfigurationError
 from zenml_ftvr.values.approach import ALL_APPROACHES, Approach
 from zenml_ftvr.values.budget import Budget
-from zenml_ftvr.values.task import Task, TextClassification
+from zenml_ftvr.values.task import CausalLM, Seq2Seq, Task, TextClassification
 from zenml_ftvr.values.training import ModelSource
 from zenml_ftvr.values.written import UserWritten
 
-__all__ = ["PilotSettings", "Request"]
+__all__ = ["Limits", "PilotSettings", "Request"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits(UserWritten):
+    """What an arm may need at most, beside the budget; None: no limit."""
+
+    memory_gib: float | None = None
+    """At the peak of its training; the machine's own memory is a limit in any case."""
+    parameters: int | None = None
+    """Of the model that comes out."""
+    latency_ms: float | None = None
+    """Of one prediction, as the median of single rows takes on the machine that trains."""
+
+    def __post_init__(self) -> None:
+        for name in ("memory_gib", "parameters", "latency_ms"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ConfigurationError(
+                    f"limits.{name} is {value}; it must be above 0. Leave it out for no limit."
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +72,7 @@ class Request(UserWritten):
     """What one training is to score, between 0 and 1, on the scale on which pilots are compared;
     arms that are likely to reach it are chosen among. None: no such wish."""
     seed: int = 0
+    limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         if not self.approaches:
@@ -77,6 +98,12 @@ class Request(UserWritten):
             raise BudgetError(
                 f"usd_per_hour is {self.usd_per_hour}; it must be above 0. Leave it out for no "
                 f"prices."
+            )
+        if self.limits.latency_ms is not None and isinstance(self.task, CausalLM | Seq2Seq):
+            raise ConfigurationError(
+                f"limits.latency_ms is {self.limits.latency_ms:g}, but an answer of task "
+                f"{self.task.kind} takes as long as the text that is written, which is not "
+                f"predicted. Leave it out."
             )
         if self.budget.usd is not None and self.usd_per_hour is None:
             raise BudgetError(

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from zenml_ftvr.approaches import Architecture, TrainingFacts, lora, memory_bytes, resolve
+from zenml_ftvr.approaches import Architecture, TrainingFacts, lora, resolve
 from zenml_ftvr.errors import ConfigurationError
 from zenml_ftvr.models import build
 from zenml_ftvr.models import resolve as resolve_base
@@ -148,40 +148,7 @@ def test_the_knobs_survive_json() -> None:
 def test_checkpointing_makes_the_forward_pass_again() -> None:
     plain = lora.flops_per_token(MINILM, 16)
     again = lora.flops_per_token(MINILM, 16, Lora(gradient_checkpointing="always"))
-    assert again - plain == pytest.approx(2 * BODY)
-
-
-def needed(**knobs: Any) -> int:
-    return memory_bytes(Lora(batch_size=16, rank=8, **knobs), MINILM, 128)
-
-
-TRAINED = 16 * 8 * IN_OUT
-ACTIVATIONS = 6 * 2 * 16 * 128 * 384 * (34 + 20)  # 32 bits
-
-
-def test_a_base_in_four_bits_takes_half_a_byte_a_weight_and_its_embeddings_four() -> None:
-    base = int((0.5 + 0.127 / 8) * BODY) + 4 * 30_522 * 384
-    assert needed(quantise="4bit") == base + TRAINED + ACTIVATIONS
-    assert needed(quantise="4bit", precision="bf16") == base + TRAINED + ACTIVATIONS // 2
-
-
-def test_sixteen_bits_halve_the_activations_and_copy_the_weights() -> None:
-    fixed = 4 * 22_713_216 + TRAINED
-    assert needed(precision="bf16") == fixed + 2 * BODY + ACTIVATIONS // 2
-    assert needed(precision="fp16") == needed(precision="bf16")
-    assert needed(precision="fp32") == needed(precision="auto") == fixed + ACTIVATIONS
-
-
-def test_checkpointing_keeps_the_inputs_of_the_layers_and_one_layer() -> None:
-    inputs = 6 * 16 * 128 * 384 * 4
-    fixed = 4 * 22_713_216 + TRAINED
-    assert needed(gradient_checkpointing="always") == fixed + inputs + ACTIVATIONS // 6
-
-
-def test_dora_keeps_two_more_answers_of_each_linear_layer() -> None:
-    answers = 2 * 16 * 128 * 6 * (5 * 384 + 1536) * 4
-    assert needed(variant="dora") - needed() == answers
-    assert needed(variant="rslora") == needed()
+    assert again - plain == pytest.approx(2 * (BODY + 16 * IN_OUT))
 
 
 def kept_bytes(plan: TrainingPlan) -> int:

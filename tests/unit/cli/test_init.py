@@ -16,7 +16,15 @@ from pydantic import TypeAdapter
 
 from zenml_ftvr.cli.init import TEMPLATE, _scalar, write_configuration
 from zenml_ftvr.errors import ConfigurationError, DataError
-from zenml_ftvr.values import KINDS, Approach, Budget, DataSource, ModelSource, TrackingSettings
+from zenml_ftvr.values import (
+    KINDS,
+    Approach,
+    Budget,
+    DataSource,
+    Limits,
+    ModelSource,
+    TrackingSettings,
+)
 
 Csv = Callable[..., str]
 Run = Callable[..., Result]
@@ -233,6 +241,8 @@ def test_the_lines_that_are_commented_out_can_be_uncommented() -> None:
     assert source.fatal == DataSource(name="d").fatal
     assert source.group_column == "customer"
     assert content["also_train"] == "nothing"
+    limits = TypeAdapter(Limits).validate_python(content["limits"])
+    assert limits == Limits(memory_gib=12, parameters=100_000_000, latency_ms=20)
 
 
 def test_a_pattern_is_looked_into_too(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from zenml_ftvr.data import Dataset, read_unlabelled
+from zenml_ftvr.data import Dataset, count_words, read_unlabelled
 from zenml_ftvr.errors import DataError
 
 
@@ -33,6 +33,10 @@ def test_test_and_validation_rows_are_left_out_however_they_are_written(
         f"of a validation row, 1 that repeat another."
     )
     assert read.n_words == 2 + sum(len(text.split()) for text in train[:5])
+
+
+def test_words_are_counted_before_anything_is_left_out(tmp_path: Path) -> None:
+    assert count_words(written(tmp_path, ["one two", "three", "one two"])) == 5
 
 
 def test_clean_texts_are_said_to_be(dataset: Dataset, tmp_path: Path) -> None:

@@ -30,7 +30,8 @@ from zenml_ftvr.values import (
 
 # Of `make_calibration`: `full` and `baseline` take 1 s a step, `head` 0.5 s a batch of 32; a row to
 # evaluate takes a 48th of a step; setup 1 s, save 0.2 s. 4,000, 800 and 800 rows.
-FULL_LOOKS = 6 * (800 / 48 + 0.2) + 0.2  # at validation, each with a checkpoint, and the last save
+# Looks at validation, each with a checkpoint of weights and two moments, and the last save.
+FULL_LOOKS = 6 * (800 / 48 + 3 * 0.2) + 0.2
 FULL_EVALUATION = 1 + 800 / 48
 FULL_SECONDS = 1 + 1_000 + FULL_LOOKS + FULL_EVALUATION
 
@@ -124,7 +125,7 @@ def test_too_little_time_buys_fewer_steps_within_nine_tenths_of_it(
     assert arm.plan is not None
     fixed = 1 + FULL_LOOKS + FULL_EVALUATION
     assert arm.plan.max_steps == int(0.9 * 900 - fixed)
-    assert arm.plan.reasons[-1].startswith(f"{arm.plan.max_steps} of 1000 steps (2.8 of 4.0 epochs")
+    assert arm.plan.reasons[-1].startswith(f"{arm.plan.max_steps} of 1000 steps (2.7 of 4.0 epochs")
 
 
 def test_fewer_than_the_least_epochs_is_infeasible(price: Callable[..., PricedArm]) -> None:
@@ -182,7 +183,8 @@ def test_main_memory_holds_the_process_too_and_an_accelerators_does_not(
         price(Full(), calibration=calibration).cost
         for calibration in (on_host, dataclasses.replace(on_host, hardware=cuda))
     ]
-    assert [cost.peak_memory_gib for cost in costs if cost] == pytest.approx([2.0, 1.5])
+    written = 4 * 22_000_000 / 2**30  # a copy of the weights, beside what the allocator keeps
+    assert [cost.peak_memory_gib for cost in costs if cost] == pytest.approx([2.0 + written, 1.5])
 
 
 def test_memory_is_an_accelerators_own_where_there_is_one(

@@ -68,26 +68,32 @@ def decide(
 
 def test_features_that_beat_word_counts_lead_to_fine_tuning(decide: Make) -> None:
     recommendation = decide(0.10)
-    assert recommendation.choice == "lora"  # cheaper a step than full, and published as equal
-    assert recommendation.arm("lora").forecast.score is None
-    assert any("Kumar" in line for line in recommendation.arm("lora").forecast.evidence)
+    assert recommendation.choice == "full"
+    assert recommendation.arm("full").forecast.score is None
+    assert any("Kumar" in line for line in recommendation.arm("full").forecast.evidence)
 
 
-def test_full_goes_first_where_it_is_cheaper_a_step(
+def test_lora_is_taken_where_full_does_not_fit(
     decide: Make, make_calibration: Callable[..., Calibration]
 ) -> None:
-    assert decide(0.10, calibration=make_calibration(lora_seconds=1.2)).choice == "full"
+    small = make_calibration(memory_gib=1.7)
+    recommendation = decide(0.10, calibration=small)
+    assert not recommendation.arm("full").feasible
+    assert recommendation.choice == "lora"
+    assert "training all of it does not fit here" in recommendation.verdict
 
 
-def test_full_goes_first_where_the_labels_outgrow_the_adapters(decide: Make) -> None:
-    recommendation = decide(0.10, n_train=900_000, n_classes=4, budget=Budget(hours=1e6))
-    assert recommendation.choice == "full"
-
-
-def test_few_rows_keep_the_model_frozen(decide: Make) -> None:
-    recommendation = decide(0.10, n_train=500)
+def test_fewer_rows_than_were_ever_compared_keep_the_model_frozen(decide: Make) -> None:
+    recommendation = decide(0.10, n_train=190)
     assert recommendation.choice == "head"
-    assert any("fewer than in any published" in reason for reason in recommendation.reasons)
+    assert any("fewer than in any comparison" in reason for reason in recommendation.reasons)
+
+
+def test_from_the_fewest_rows_that_were_measured_on_fine_tuning_is_trusted(decide: Make) -> None:
+    recommendation = decide(0.10, n_train=200)
+    assert recommendation.choice == "full"
+    assert any("was measured ahead" in reason for reason in recommendation.reasons)
+    assert any("replay.jsonl" in line for line in recommendation.arm("full").forecast.evidence)
 
 
 def test_few_rows_a_class_are_trained_on_in_pairs(decide: Make) -> None:
@@ -95,7 +101,6 @@ def test_few_rows_a_class_are_trained_on_in_pairs(decide: Make) -> None:
     assert recommendation.choice == "contrastive"
     assert "at most 64 a class" in " ".join(recommendation.reasons)
     assert any("Tunstall" in line for line in recommendation.arm("contrastive").forecast.evidence)
-    assert decide(0.10, n_train=200, n_classes=2).choice == "head"
     assert decide(0.0, n_train=128, n_classes=2).choice == "baseline"
 
 
@@ -106,8 +111,14 @@ def test_the_last_layers_are_taken_where_the_whole_model_does_not_fit(decide: Ma
     assert "training all of it does not fit" in recommendation.verdict
 
 
-def test_no_difference_leaves_the_network_alone(decide: Make) -> None:
+def test_no_difference_leads_to_fine_tuning_where_it_was_seen_to_gain(decide: Make) -> None:
     recommendation = decide(0.001)
+    assert recommendation.choice == "full"
+    assert "do as well as word counts" in recommendation.verdict
+
+
+def test_no_difference_on_few_rows_leaves_the_network_alone(decide: Make) -> None:
+    recommendation = decide(0.001, n_train=150)
     assert recommendation.choice == "baseline"
     assert recommendation.verdict.startswith("Leave the neural network alone")
 
@@ -116,7 +127,7 @@ def test_a_likely_gain_beyond_the_tolerance_is_taken_without_significance(
     decide: Make, make_evidence: Callable[..., ScreeningEvidence]
 ) -> None:
     evidence = make_evidence(0.015, regret_of_baseline=0.016)
-    assert decide(evidence=evidence).choice == "head"
+    assert decide(evidence=evidence, n_train=150).choice == "head"
 
 
 def test_features_that_do_not_fit_put_scratch_above_fine_tuning(decide: Make) -> None:

@@ -21,9 +21,9 @@ SEEN_SECONDS = 0.3  # memory is looked at ten times a second
 
 def held_by_rows(mib_per_row: int) -> None:
     """Make batches hold their rows' memory while they are put together, for a while."""
-    from zenml_ftvr.train import stepped
+    from zenml_ftvr.train import once
 
-    ours = stepped.prepare
+    ours = once.prepare
     batches = 0
 
     def prepared(*args: Any, **given: Any) -> Any:
@@ -40,7 +40,7 @@ def held_by_rows(mib_per_row: int) -> None:
 
         return dataclasses.replace(made, collate=collate)
 
-    stepped.prepare = prepared
+    once.prepare = prepared
 
 
 def main() -> None:

@@ -15,7 +15,6 @@ from zenml_ftvr.approaches.scratch.sizes import (
     depth_for,
     flops_per_token,
     form_of,
-    memory_bytes,
 )
 
 __all__ = [
@@ -31,7 +30,6 @@ __all__ = [
     "depth_for",
     "flops_per_token",
     "form_of",
-    "memory_bytes",
     "resolve",
     "tokenizer_for",
     "vocabulary_for",

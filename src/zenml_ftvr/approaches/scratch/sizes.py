@@ -6,7 +6,7 @@ import math
 from typing import assert_never
 
 from zenml_ftvr.approaches import full
-from zenml_ftvr.approaches.facts import Architecture, ImageShape
+from zenml_ftvr.approaches.facts import GPT2_ACTIVATION_TENSORS, Architecture, ImageShape
 from zenml_ftvr.values import (
     CausalLM,
     Form,
@@ -26,7 +26,6 @@ __all__ = [
     "depth_for",
     "flops_per_token",
     "form_of",
-    "memory_bytes",
 ]
 
 WIDTH_PER_LAYER = 64  # one attention head a layer: Kaplan et al. 2020, 3.1: shape matters little
@@ -114,6 +113,7 @@ def architecture(
         max_positions=max_length,
         form=form,
         image=image,
+        activation_tensors=GPT2_ACTIVATION_TENSORS if form == "decoder" else 2,
     )
 
 
@@ -134,10 +134,3 @@ def flops_per_token(own: Architecture) -> float:
             return (full.flops_per_token(own) + output) / 2
         case _:
             assert_never(own.form)
-
-
-def memory_bytes(own: Architecture, batch_size: int, length: int) -> int:
-    """As for full fine-tuning; `length` is of texts and answers, an image's is its patches'."""
-    if own.image is not None:
-        length = own.image.n_patches + 1
-    return full.memory_bytes(own, batch_size, length)
