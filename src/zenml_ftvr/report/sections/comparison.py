@@ -76,7 +76,7 @@ def _arms(found: Comparison) -> Table:
                 w.NOTHING if arm.deviation is None else w.number(arm.deviation),
                 w.duration(arm.train_seconds),
                 w.dollars(arm.usd),
-                f"{w.count(arm.n_trainable)} of {w.count(arm.n_params)}",
+                w.count(arm.n_trainable),
                 _place(found, arm),
             )
             for arm in found.arms
