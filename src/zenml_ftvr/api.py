@@ -33,16 +33,19 @@ from zenml_ftvr.values import (
     Calibration,
     DataProfile,
     DataSource,
+    Full,
     ImageClassification,
     Ledger,
     LedgerEntry,
     Limits,
+    Lora,
     Metric,
     ModelSource,
     PilotEvidence,
     PilotSettings,
     Recommendation,
     Request,
+    Scratch,
     ScreeningEvidence,
     Task,
     TextClassification,
@@ -145,8 +148,12 @@ def basis_for(profile: DataProfile, base: ResolvedModel | None, request: Request
 
 def _unlabelled_words(request: Request) -> tuple[tuple[str, int], ...]:
     """Of each text that an approach on offer is to be pretrained on, how many words it has."""
-    named = {getattr(approach, "pretrain_on", None) for approach in request.approaches}
-    return tuple((name, count_words(name)) for name in sorted(named - {None}))
+    named = set()
+    for approach in request.approaches:
+        match approach:
+            case Full() | Lora() | Scratch() if approach.pretrain_on is not None:
+                named.add(approach.pretrain_on)
+    return tuple((name, count_words(name)) for name in sorted(named))
 
 
 def calibrate_arms(
