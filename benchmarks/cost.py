@@ -48,6 +48,7 @@ from zenml_ftvr.values import (
     Head,
     Kind,
     Lora,
+    ModelSource,
     Partial,
     Scratch,
     TextClassification,
@@ -116,7 +117,6 @@ def write_model(folder: Path, layers: int, hidden: int, heads: int) -> None:
 
     from zenml_ftvr.models import resolve
     from zenml_ftvr.models.resolve import load_tokenizer
-    from zenml_ftvr.values import ModelSource
 
     torch.manual_seed(0)
     tokenizer = load_tokenizer(resolve(ModelSource(name="minilm")).folder)
@@ -138,7 +138,7 @@ class Setting:
         from zenml_ftvr.api import basis_for, profile_dataset, resolve_base
         from zenml_ftvr.data import dataset_from
         from zenml_ftvr.data.corpora import read_corpus
-        from zenml_ftvr.values import Budget, ModelSource, Request, TextClassification
+        from zenml_ftvr.values import Budget, Request
 
         texts, labels = read_corpus("docstrings")
         pairs = list(zip(texts, labels, strict=True))[:n_rows]
@@ -199,6 +199,8 @@ def measure_calibration(model: str, length: int, kind: Kind, folder: Path) -> di
     calibration = calibrating.calibrate(
         setting.dataset, setting.base, setting.basis, [APPROACHES[kind]], detect()
     )
+    # The folder that the model lay in is gone by then.
+    calibration = dataclasses.replace(calibration, model=ModelSource(name=model))
     facts = dataclasses.replace(setting.basis.facts, alphabet=None)
     return {
         "calibration": TypeAdapter(Calibration).dump_python(calibration, mode="json"),
