@@ -173,7 +173,7 @@ def _reasons(
         case "transfers":
             return (
                 f"The pretrained model knows something near: a linear head on its frozen "
-                f"features beats word counts by {measured}.",
+                f"features beats the baseline by {measured}.",
                 _rows_words(profile, enough=enough, few=few),
             )
         case "does not transfer":
@@ -184,7 +184,7 @@ def _reasons(
             )
         case "no difference" | "unmeasured":
             return (
-                f"A linear head on frozen features does as well as word counts, {measured}, which "
+                f"A linear head on frozen features does as well as the baseline, {measured}, which "
                 f"is within chance.",
                 _rows_words(profile, enough=enough, few=False),
             )

@@ -39,9 +39,9 @@ def verdict_from_evidence(
         name = metric_words(score.metric)
         scored = f"{name} {score.value:.3f} [{score.low:.3f}, {score.high:.3f}], cross-validated"
     known = {
-        "transfers": "its features already beat word counts",
-        "no difference": "its features do as well as word counts",
-        "does not transfer": "its features fall short of word counts",
+        "transfers": f"its features already beat {words}",
+        "no difference": f"its features do as well as {words}",
+        "does not transfer": f"its features fall short of {words}",
         "unmeasured": "nothing tells how near its features are",
     }[order.situation]
     match choice:
@@ -66,24 +66,21 @@ def verdict_from_evidence(
             )
         case "partial":
             return (
-                f"Fine-tune the last layers of {model}: its features already beat {words}, "
-                f"published comparisons at this size gain on that, and training all of it does "
-                f"not fit here."
+                f"Fine-tune the last layers of {model}: {known}, comparisons at this size gain on "
+                f"that, and training all of it does not fit here."
                 if order.trusted
                 else f"Fine-tune the last layers of {model}, of the arms on offer."
             )
         case "full":
             return (
-                f"Fine-tune all of {model}: its features already beat {words}, and published "
-                f"comparisons at this size gain on that."
+                f"Fine-tune all of {model}: {known}, and comparisons at this size gain on that."
                 if order.trusted
                 else f"Fine-tune all of {model}, of the arms on offer."
             )
         case "lora":
             return (
-                f"Fine-tune {model} with LoRA: its features already beat {words}, published "
-                f"comparisons at this size gain on that, and LoRA equals full fine-tuning at less "
-                f"cost."
+                f"Fine-tune {model} with LoRA: {known}, comparisons at this size gain on that, and "
+                f"training all of it does not fit here."
                 if order.trusted
                 else f"Fine-tune {model} with LoRA, of the arms on offer."
             )
