@@ -32,7 +32,13 @@ from replay_records import Problem, Trained, read_problems
 from zenml_ftvr.approaches import contrastive, full
 from zenml_ftvr.approaches.facts import epochs_for
 from zenml_ftvr.decide.expected import Rule, choose, choose_by_shortfall
-from zenml_ftvr.decide.pilot_parcels import PilotArm, PilotProtocol, PilotRequest, pilot_sizes
+from zenml_ftvr.decide.pilot_parcels import (
+    LEAST_ROWS,
+    PilotArm,
+    PilotProtocol,
+    PilotRequest,
+    pilot_sizes,
+)
 from zenml_ftvr.decide.pilot_plan import carry_out, pilot_allowance
 from zenml_ftvr.decide.prior import Order, order_arms
 from zenml_ftvr.decide.recommend import _choose as choose_by_evidence  # what it does unpiloted
@@ -56,8 +62,9 @@ TOLERANCE = 0.005
 PILOT_SHARE = 0.1
 CALIBRATED_STEPS = 7  # of each arm that is stepped: pilot/calibrate.py
 SMALLEST_QUESTION = 200  # rows: below, no training was tested
-NEEDED = frozenset({"baseline", "head", "scratch", "partial", "lora", "full"})
-"""Arms without which a question is not asked; `contrastive` takes part where it was run."""
+NEEDED = frozenset({"baseline", "head", "scratch", "partial", "full"})
+"""Arms without which a question is not asked; `lora` and `contrastive` are on offer where they were
+run."""
 
 
 class NotRunError(Exception):
@@ -101,12 +108,12 @@ class Decided:
     """Or by published evidence and the cross-validation of the arms that are solved."""
 
 
-def questions(problem: Problem) -> Iterator[Question]:
-    """Every question whose answers are all known: the arms' runs, and those of their pilots."""
+def questions(problem: Problem, least: int) -> Iterator[Question]:
+    """Every question whose answers are known; pilots have `least` rows or more."""
     for n, seed in itertools.product(problem.sizes, (0, 1)):
         if n < SMALLEST_QUESTION or (n, seed) not in problem.screens:
             continue
-        sizes = tuple(one for one in pilot_sizes(n) if one in problem.sizes)
+        sizes = tuple(one for one in pilot_sizes(n, least) if one in problem.sizes)
         found = {kind: problem.runs.get((kind, n, seed)) for kind in KINDS}
         finals = {kind: one for kind, one in found.items() if one is not None}
         if finals.keys() >= NEEDED and sizes:
@@ -318,10 +325,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, default=RESULTS, help="folder of replay*.jsonl")
     parser.add_argument("--result", type=Path, default=RESULTS / "decision.json")
+    parser.add_argument("--least", type=int, default=LEAST_ROWS, help="rows of a pilot")
     arguments = parser.parse_args()
     full = read_problems([arguments.runs / "replay.jsonl"])
     cheap = read_problems([arguments.runs / "replay_cheap.jsonl"])
-    asked = [question for problem in full for question in questions(problem)]
+    asked = [question for problem in full for question in questions(problem, arguments.least)]
     if not asked:
         raise SystemExit(
             f"no problem in {arguments.runs} has every run that a question needs: run replay.py."
@@ -334,8 +342,9 @@ def main() -> None:
         "decisions": len(asked) * len(BUDGETS) - len(missing),
         "not_replayed": missing,
         "sizes": sorted({question.n_train for question in asked}),
-        "arms": sorted({kind for question in asked for kind in question.finals}),
-        "with_contrastive": sum("contrastive" in question.finals for question in asked),
+        "questions_with": {
+            kind: sum(kind in question.finals for question in asked) for kind in KINDS
+        },
         **summary(rows),
         **forecast_numbers(full, cheap),
         "failed_runs": sum(len(problem.errors) for problem in (*full, *cheap)),

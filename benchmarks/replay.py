@@ -63,20 +63,19 @@ DEAR_PILOTS: tuple[Approach, ...] = (Lora(), Full(), Contrastive())
 STEPPED = CHEAP_PILOTS + DEAR_PILOTS
 SOLVED_SEEDS = 5
 STAGES: tuple[tuple[tuple[Approach, ...], int, tuple[int, ...]], ...] = (
-    (CHEAP_PILOTS, 0, (50, 100)),
+    (CHEAP_PILOTS, 0, (25, 50, 100)),
+    ((*CHEAP_PILOTS, Full()), 0, (200,)),
     (STEPPED, 0, (200,)),
-    (CHEAP_PILOTS, 1, (50, 100)),
     (STEPPED, 0, (400,)),
+    (CHEAP_PILOTS, 1, (25, 50, 100)),
     (STEPPED, 1, (200,)),
-    (DEAR_PILOTS, 0, (50, 100)),
-    (DEAR_PILOTS, 1, (50, 100)),
+    (DEAR_PILOTS, 0, (25, 50, 100)),
+    (DEAR_PILOTS, 1, (25, 50, 100)),
     (STEPPED, 1, (400,)),
     (STEPPED, 0, (800,)),
     (STEPPED, 1, (800,)),
     (STEPPED, 0, (1_600,)),
     (STEPPED, 1, (1_600,)),
-    (STEPPED, 0, (25,)),
-    (STEPPED, 1, (25,)),
 )
 """Arms that are stepped, seed and sizes, in the order of their use: what a decision at 200 rows is
 made from and judged by, then forecasts, larger sizes and repetitions; the costliest come last."""
@@ -98,14 +97,18 @@ def ordered(problems: Sequence[Problem]) -> Iterator[Run]:
                 for seed in range(SOLVED_SEEDS):
                     yield from runs(problem, approach, n, seed)
     first, later = STAGES[:TOGETHER], STAGES[TOGETHER:]
+    asked = set()
     for stages in (first, *((one,) for one in later)):
         for problem in problems:
             for approaches, seed, sizes in stages:
                 for n in sizes:
-                    if n >= TESTED_FROM:
+                    if n >= TESTED_FROM and (problem.name, n, seed) not in asked:
+                        asked.add((problem.name, n, seed))
                         yield from screenings(problem, n, seed)
                     for approach in approaches:
-                        yield from runs(problem, approach, n, seed)
+                        if (problem.name, n, seed, approach.kind) not in asked:
+                            asked.add((problem.name, n, seed, approach.kind))
+                            yield from runs(problem, approach, n, seed)
 
 
 def cheap(problems: Sequence[Problem]) -> Iterator[Run]:

@@ -12,6 +12,7 @@ from zenml_ftvr.steps import (
     profile_data,
     publish_report,
     recommend_approach,
+    record_outcome,
     run_pilots,
 )
 from zenml_ftvr.values import (
@@ -30,6 +31,7 @@ from zenml_ftvr.values import (
     TrackingSettings,
 )
 
+from .approval import Approval, is_approved
 from .branches import TRAINING_STEPS, calibration_step, pilot_step, training_step
 
 __all__ = ["recommend_and_train"]
@@ -45,6 +47,7 @@ __all__ = ["recommend_and_train"]
         recommend_approach,
         *TRAINING_STEPS,
         evaluate_model,
+        record_outcome,
         publish_report,
     ],
 )
@@ -60,10 +63,16 @@ def recommend_and_train(
     pilots: PilotSettings = PilotSettings(),  # noqa: B008
     tracking: TrackingSettings = TrackingSettings(),  # noqa: B008
     evaluation: EvaluationSettings = EvaluationSettings(),  # noqa: B008
+    minimum_score: float | None = None,
+    other_base_models: list[ModelSource] = [],  # noqa: B006
+    approval: Approval = "none",
     report_folder: str = "ftvr_report",
     seed: int = 0,
 ) -> None:
-    """Only the chosen branch runs, and the baseline that it is compared with."""
+    """Only the chosen branch runs, and the baseline that it is compared with.
+
+    With `approval: ask` nothing is trained until somebody says yes to the choice and its cost.
+    """
     request = Request(
         budget=budget,
         approaches=tuple(approaches),
@@ -73,6 +82,8 @@ def recommend_and_train(
         tolerance=tolerance,
         also_train=also_train,
         pilots=pilots,
+        minimum_score=minimum_score,
+        other_base_models=tuple(other_base_models),
         seed=seed,
     )
     dataset = load_data(data, task)
@@ -81,6 +92,8 @@ def recommend_and_train(
     tried = pilot_step()(dataset, profile, calibration, request)
     recommendation = recommend_approach(dataset, profile, calibration, tried, request)
     decided: Recommendation = recommendation.load()
+    if not is_approved(decided, approval):
+        return
     baseline = _train("baseline", dataset, recommendation, tracking)
     model, reference = baseline, None
     if decided.choice != "baseline":
@@ -98,6 +111,7 @@ def recommend_and_train(
         evaluation=evaluation,
         seed=seed,
     )
+    record_outcome(recommendation, tested)
     publish_report(
         recommendation,
         tested,

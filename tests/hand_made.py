@@ -32,6 +32,8 @@ from zenml_ftvr.values import (
     ModelEvaluation,
     ModelSource,
     PairedDifference,
+    PilotEvidence,
+    PilotRun,
     Quantiles,
     RankedArm,
     Recommendation,
@@ -56,6 +58,7 @@ __all__ = [
     "data_profile",
     "evaluation",
     "model_evaluation",
+    "pilots",
     "recommendation",
     "trained_model",
     "trained_models",
@@ -217,6 +220,40 @@ def _plan(kind: Kind) -> TrainingPlan:
         wall_seconds=900.0 if kind == "full" else None,
         predicted_hours=0.25 if kind == "full" else 0.01,
         reasons=("4 epochs: as many as there is time for.",) if kind == "full" else (),
+    )
+
+
+def pilots() -> PilotEvidence:
+    """Three pilots, one of them lost, and an arm without any."""
+    return PilotEvidence(
+        metric="accuracy",
+        runs=(
+            PilotRun(kind="head", n_train=90, seed=0, status="scored", score=0.71, seconds=1.5),
+            PilotRun(
+                kind="full",
+                n_train=90,
+                seed=0,
+                status="collapsed",
+                score=None,
+                seconds=20.25,
+                learning_rate=1e-4,
+                detail=f"it gave every row that it was judged on '{SCRIPT}'.",
+            ),
+            PilotRun(
+                kind="full",
+                n_train=90,
+                seed=10_007,
+                status="scored",
+                score=0.68,
+                seconds=21.0,
+                learning_rate=1e-4,
+            ),
+        ),
+        n_select=270,
+        seconds=42.75,
+        seconds_allowed=60.0,
+        skipped=(("lora", "its first pilots would take about 3.2 min."),),
+        stopped="The next pilots would take about 40 s, and 17 s were left.",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -76,6 +77,9 @@ first seven steps take a tenth of the budget takes no seventy steps in all of it
 EXPLAINING_SHARE = 0.02
 """Of the budget, that explaining whether the base model fits may take; pilots decide, and have a
 tenth. A judgement."""
+
+OTHER_BASES_SHARE = 0.05
+"""Of the budget, after which no further base model is begun with. A judgement."""
 
 
 def load(path: str | Path, allow: Sequence[Allowance] = ()) -> LoadedModel:
@@ -215,8 +219,9 @@ def gather_pilots(
         approaches={one.kind: one for one in request.approaches},
         priced={one.approach.kind: one for one in priced},
         calibration=calibration,
+        progress=progress,
     )
-    evidence = run_pilots(protocol, bench, progress)
+    evidence = run_pilots(protocol, bench)
     return dataclasses.replace(evidence, skipped=(*evidence.skipped, *skipped))
 
 
@@ -242,7 +247,7 @@ def recommend_from_evidence(
     pilots: PilotEvidence | None = None,
 ) -> Recommendation:
     """Cross-validate the cheap arms, then rank and choose."""
-    from zenml_ftvr.pilot import LOOKED_AT_ROWS, measure_adequacy, screen
+    from zenml_ftvr.pilot import LOOKED_AT_ROWS, compare_bases, measure_adequacy, screen
 
     evidence = screen(
         dataset,
@@ -262,6 +267,22 @@ def recommend_from_evidence(
         )
         evidence = dataclasses.replace(
             evidence, adequacy=adequacy, seconds=evidence.seconds + adequacy.seconds
+        )
+    if base is not None and request.other_base_models:
+        started = time.monotonic()
+        others = compare_bases(
+            dataset,
+            base,
+            request.other_base_models,
+            basis.task,
+            calibration.hardware.device,
+            request.seed,
+            OTHER_BASES_SHARE * left,
+            progress,
+        )
+        took = time.monotonic() - started
+        evidence = dataclasses.replace(
+            evidence, other_bases=others, seconds=evidence.seconds + took
         )
     return decide(profile, calibration, evidence, request, basis, pilots)
 
@@ -289,6 +310,8 @@ def recommend(
     usd_per_hour: float | None = None,
     tolerance: float = 0.005,
     pilots: PilotSettings | None = None,
+    minimum_score: float | None = None,
+    other_base_models: Sequence[ModelSource | str] = (),
     seed: int = 0,
 ) -> Recommendation:
     """Which approach, for this data and this budget? From real measurements on this machine.
@@ -305,7 +328,9 @@ def recommend(
     request = Request(
         budget=budget,
         approaches=tuple(approaches),
-        base_model=ModelSource(name=base_model) if isinstance(base_model, str) else base_model,
+        base_model=_source_of(base_model),
+        other_base_models=tuple(_source_of(one) for one in other_base_models),
+        minimum_score=minimum_score,
         task=task or TextClassification(),
         usd_per_hour=usd_per_hour,
         tolerance=tolerance,
@@ -319,6 +344,10 @@ def recommend(
     calibration = calibrate_arms(dataset, profile, base, request, progress)
     evidence = gather_pilots(dataset, profile, calibration, base, request, progress)
     return recommend_from_evidence(dataset, profile, calibration, base, request, progress, evidence)
+
+
+def _source_of(model: ModelSource | str) -> ModelSource:
+    return ModelSource(name=model) if isinstance(model, str) else model
 
 
 def _dataset_of(data: DataSource | Dataset | InMemory | str, task: Task) -> Dataset:

@@ -8,7 +8,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zenml_ftvr.data import Dataset, Rows, check_rows, measure_alphabet
 from zenml_ftvr.values import (
@@ -18,6 +18,10 @@ from zenml_ftvr.values import (
     Quantiles,
     TokenProfile,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 __all__ = ["TokenizerView", "profile_data"]
 
@@ -100,11 +104,16 @@ def _label_counts(rows: Rows) -> Counter[str]:
 
 def _numbers(rows: Rows) -> Quantiles | None:
     """The distribution of the numbers to be predicted, where the targets are numbers."""
+    import numpy as np
     import pyarrow as pa
 
     if not pa.types.is_floating(rows.table.column("label").type):
         return None
-    return _quantiles(rows.targets)
+    numbers, start = np.empty(len(rows)), 0
+    for batch in rows.batches(BATCH):
+        numbers[start : start + len(batch)] = batch.targets
+        start += len(batch)
+    return _quantiles(numbers)
 
 
 def _sampled_texts(rows: Rows) -> list[str]:
@@ -152,18 +161,18 @@ def _as_text(value: Any) -> str:
 _SPLITS = ("train", "validation", "test")
 
 
-def _quantiles(values: Sequence[float]) -> Quantiles:
+def _quantiles(values: Sequence[float] | npt.NDArray[np.float64]) -> Quantiles:
     import numpy as np
 
-    if not values:
+    if not len(values):
         return Quantiles(minimum=0.0, p50=0.0, p90=0.0, p99=0.0, maximum=0.0, mean=0.0)
     p50, p90, p99 = np.quantile(values, [0.5, 0.9, 0.99])
     return Quantiles(
-        minimum=float(min(values)),
+        minimum=float(np.min(values)),
         p50=float(p50),
         p90=float(p90),
         p99=float(p99),
-        maximum=float(max(values)),
+        maximum=float(np.max(values)),
         mean=float(np.mean(values)),
     )
 

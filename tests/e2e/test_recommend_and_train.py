@@ -81,6 +81,7 @@ def test_only_the_chosen_branch_runs(record: Record) -> None:
         "load_data",
         "profile_data",
         "calibrate",
+        "run_pilots",
         "recommend_approach",
         "train_baseline",
         "train_from_scratch",  # asked for beside the choice: one arm with a curve
@@ -105,6 +106,7 @@ def test_every_second_is_in_the_ledger_and_within_the_budget(record: Record) -> 
         ("training", "scratch"),
         ("evaluation", "baseline"),
         ("evaluation", "scratch"),
+        ("evaluation", None),  # what was measured besides scores
     ]
     predicted = {
         (what, kind): predicted for what, kind, _, predicted in record["ledger"] if kind is not None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hub_server import TOKEN, Client, HubServer, running_client
 from topics import NOISE, TOPICS, VOCABULARY
 
 from zenml_ftvr.data import Dataset, make_dataset
@@ -267,3 +268,23 @@ def trained(
         return done[kind]
 
     return train
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[HubServer]:
+    """A Hub for all tests of a file; each has repositories of its own."""
+    server = HubServer()
+    yield server
+    server.stop()
+    assert server.unknown == []
+    assert server.sent_to_storage == []  # no token to the host of the large files
+
+
+@pytest.fixture(scope="module")
+def client(hub: HubServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A process that reads from the Hub; no token is ever seen in what it writes."""
+    folder = tmp_path_factory.mktemp("client")
+    with running_client(hub.endpoint, folder / "hf", folder / "log") as process:
+        yield process
+    assert "huggingface.co" not in (folder / "log").read_text()
+    assert TOKEN not in (folder / "log").read_text()

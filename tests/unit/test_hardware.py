@@ -16,6 +16,7 @@ import pytest
 import sklearn
 import torch
 
+from zenml_ftvr import hardware
 from zenml_ftvr.hardware import (
     GIB,
     detect,
@@ -136,7 +137,12 @@ def test_the_peak_is_what_was_allocated() -> None:
 
 
 @pytest.mark.usefixtures("no_accelerator")
-def test_the_peak_is_remembered_when_its_memory_is_freed() -> None:
+@pytest.mark.parametrize("kernel_knows", [True, False])
+def test_the_peak_is_remembered_when_its_memory_is_freed(
+    kernel_knows: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not kernel_knows:
+        monkeypatch.setattr(hardware, "_kernel_peak_from_now", lambda held: False)
     with peak_memory() as peak:
         held = np.ones(ALLOCATED)
         time.sleep(0.3)  # the watcher looks every 10 ms

@@ -7,7 +7,9 @@ when nothing was learnt. What else every pair must do is one more test over `SEN
 from __future__ import annotations
 
 import ast
+import dataclasses
 import io
+import math
 import random
 import runpy
 import shutil
@@ -23,11 +25,13 @@ from PIL import Image
 from tiny_language_models import letters_tokenizer, save_model, tiny_bart, tiny_gpt2
 from topics import NOISE, TOPICS, VOCABULARY
 
-from zenml_ftvr.api import plan_for, recommend
+from zenml_ftvr.api import basis_for, plan_for, profile_dataset, recommend, resolve_base
 from zenml_ftvr.approaches import NEURAL_LOOP, refusal
 from zenml_ftvr.data import Dataset, dataset_from, text_of
+from zenml_ftvr.decide import PilotArm, PilotProtocol, PricedArm
 from zenml_ftvr.errors import BudgetError, TrainingError
 from zenml_ftvr.models import load
+from zenml_ftvr.pilot import PilotBench, run_pilots, set_apart
 from zenml_ftvr.report import usage_lines
 from zenml_ftvr.tasks import score, work_for
 from zenml_ftvr.tasks.predictions import NumberPrediction, SetPrediction, TagPrediction
@@ -37,6 +41,7 @@ from zenml_ftvr.values import (
     Approach,
     Baseline,
     Budget,
+    Calibration,
     CausalLM,
     Contrastive,
     DataSource,
@@ -48,12 +53,15 @@ from zenml_ftvr.values import (
     Lora,
     ModelSource,
     Partial,
+    Request,
     Scratch,
     Seq2Seq,
     Task,
     TextClassification,
     TokenClassification,
     TrainedModel,
+    metric_of,
+    pilot_metric,
 )
 
 Row = dict[str, Any]
@@ -536,3 +544,63 @@ def test_nothing_but_what_makes_no_sense_cannot_be_recommended(
 def test_the_table_has_every_approach() -> None:
     assert set(APPROACHES) == set(get_args(Kind))
     assert {kind for _, kind in SENSIBLE} == set(get_args(Kind))
+
+
+@pytest.mark.parametrize("kind", ["baseline", "full"])
+@pytest.mark.parametrize("name", TASKS)
+def test_a_pilot_of_every_task_is_judged_between_0_and_1(
+    name: str,
+    kind: Kind,
+    data_of: Callable[[str], Dataset],
+    hardware: Hardware,
+    request: pytest.FixtureRequest,
+) -> None:
+    case, data = TASKS[name], data_of(name)
+    approach = Baseline() if kind == "baseline" else Full(learning_rate=3e-3, batch_size=16)
+    source = ModelSource(name=str(request.getfixturevalue(case.base)))
+    asked = Request(budget=Budget(hours=1), approaches=(approach,), base_model=source)
+    asked = dataclasses.replace(asked, task=case.task)
+    base = resolve_base(asked)
+    basis = basis_for(profile_dataset(data, base, asked), base, asked)
+    rows = set_apart(data, basis.task)
+    bench = PilotBench(
+        rows=rows,
+        base=base,
+        basis=basis,
+        approaches={kind: approach},
+        priced={kind: PricedArm(approach=approach, cost=None, plan=None, problems=())},
+        calibration=Calibration(
+            hardware=hardware,
+            model=source,
+            data_fingerprint=data.fingerprint,
+            arms=(),
+            process_memory_gib=0.0,
+            seconds=0.0,
+        ),
+    )
+    sizes = (24, 48)
+    metric = metric_of(basis.task)
+    protocol = PilotProtocol(
+        arms=(
+            PilotArm(
+                kind=kind,
+                training_seconds=9.0,
+                seconds_at=dict.fromkeys((*sizes, len(rows.pool)), 1.0),
+            ),
+        ),
+        sizes=sizes,
+        n_pool=len(rows.pool),
+        n_train=len(data.train),
+        seconds_allowed=600.0,
+        tolerance=0.0,
+        metric=pilot_metric(metric),
+        n_select=len(rows.select),
+    )
+    evidence = run_pilots(protocol, bench)
+    assert {one.status for one in evidence.runs} == {"scored"}, evidence.runs
+    scores = {one.score for one in evidence.runs}
+    assert all(score is not None and 0 <= score <= 1 for score in scores)
+    assert len(scores) > 1  # more rows, or others, tell
+    packing = basis.facts.n_train / len(data.train)
+    sizes_told = {one.n_train for one in evidence.runs}
+    assert {math.ceil(packing * size) for size in sizes} <= sizes_told

@@ -13,7 +13,8 @@ from zenml.enums import ExecutionStatus
 from zenml_ftvr import steps
 from zenml_ftvr.hardware import detect
 from zenml_ftvr.steps import cache, evaluate_model, load_data, train_baseline
-from zenml_ftvr.values import DataSource, TextClassification
+from zenml_ftvr.steps.texts_seen import remember_texts
+from zenml_ftvr.values import DataSource, Scratch, TextClassification
 
 CACHED, RUN = ExecutionStatus.CACHED, ExecutionStatus.COMPLETED
 NOT_CACHED = {"load_data", "publish_report", "predict"}
@@ -100,3 +101,24 @@ def test_a_measurement_is_keyed_by_the_machine_too(monkeypatch: pytest.MonkeyPat
     other = dataclasses.replace(detect(), cores=1_000)
     monkeypatch.setattr(cache, "detect", lambda: other)
     assert key() != before
+
+
+def test_texts_that_changed_give_another_key_and_those_that_did_not_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZENML_FTVR_CACHE", str(tmp_path / "cache"))
+    file = tmp_path / "texts.txt"
+    file.write_text("one text\nanother\n", encoding="utf-8")
+    before = cache.code_and_texts()
+    remember_texts(Scratch(pretrain_on=str(file)))
+    assert cache.code_and_texts() == before  # the run that follows is taken from the cache
+    file.write_text("one text\nyet another\n", encoding="utf-8")
+    changed = cache.code_and_texts()
+    remember_texts(Scratch(pretrain_on=str(file)))
+    assert changed == cache.code_and_texts() != before
+    file.write_text("one text\nanother\n", encoding="utf-8")
+    assert cache.code_and_texts() == before
+    remember_texts(Scratch(pretrain_on="docstrings"))
+    remember_texts(Scratch())
+    file.unlink()
+    assert cache.code_and_texts() == before

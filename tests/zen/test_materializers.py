@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import hand_made
+import hand_made_comparison
 import pytest
 from fake_bucket import FakeBucket, make_bucket
+from zenml import pipeline
 from zenml.artifact_stores import BaseArtifactStore
 from zenml.client import Client
 from zenml.enums import VisualizationType
@@ -19,27 +22,33 @@ from zenml.materializers.base_materializer import BaseMaterializer
 from zenml.materializers.materializer_registry import materializer_registry
 
 from zenml_ftvr.api import load, plan_for
-from zenml_ftvr.data import Dataset
-from zenml_ftvr.errors import DataError
+from zenml_ftvr.data import Dataset, dataset_from
+from zenml_ftvr.errors import DataError, ModelError
 from zenml_ftvr.hardware import detect
 from zenml_ftvr.materializers import (
     CalibrationMaterializer,
+    ComparisonMaterializer,
     DataProfileMaterializer,
     DatasetMaterializer,
     EvaluationMaterializer,
+    PilotEvidenceMaterializer,
     RecommendationMaterializer,
     TrainedModelMaterializer,
     work_folder,
 )
 from zenml_ftvr.models import cache_folder
+from zenml_ftvr.steps import load_data, train_baseline
 from zenml_ftvr.train import run_plan
 from zenml_ftvr.values import (
     Baseline,
     Calibration,
+    Comparison,
     CurvePoint,
     DataProfile,
+    DataSource,
     Evaluation,
     ModelSource,
+    PilotEvidence,
     Recommendation,
     TextClassification,
     TrainedModel,
@@ -48,8 +57,10 @@ from zenml_ftvr.values import (
 VALUES: list[tuple[type[BaseMaterializer], Callable[[], Any]]] = [
     (DataProfileMaterializer, hand_made.data_profile),
     (CalibrationMaterializer, hand_made.calibration),
+    (PilotEvidenceMaterializer, hand_made.pilots),
     (RecommendationMaterializer, hand_made.recommendation),
     (EvaluationMaterializer, hand_made.evaluation),
+    (ComparisonMaterializer, hand_made_comparison.comparison),
 ]
 
 
@@ -140,8 +151,10 @@ def test_equal_values_hash_equal_and_others_do_not(
     changed = {
         DataProfile: {"n_rows": 1},
         Calibration: {"seconds": 1.0},
+        PilotEvidence: {"seconds": 1.0},
         Recommendation: {"verdict": "another"},
         Evaluation: {"n_test": 1},
+        Comparison: {"n_test": 1},
     }[type(make())]
     other = dataclasses.replace(make(), **changed)
     assert materializer.compute_content_hash(other) != first
@@ -195,6 +208,11 @@ def test_a_value_is_readable_json_with_its_type(
             },
         ),
         (
+            PilotEvidenceMaterializer,
+            hand_made.pilots,
+            {"pilots": 3, "scored": 2, "seconds": 42.8},
+        ),
+        (
             EvaluationMaterializer,
             hand_made.evaluation,
             {
@@ -219,7 +237,16 @@ def test_what_is_worth_a_line_is_metadata(
 
 
 @pytest.mark.parametrize(
-    "value", [Dataset, TrainedModel, DataProfile, Calibration, Recommendation, Evaluation]
+    "value",
+    [
+        Dataset,
+        TrainedModel,
+        DataProfile,
+        Calibration,
+        PilotEvidence,
+        Recommendation,
+        Evaluation,
+    ],
 )
 def test_our_own_types_need_no_materializer_to_be_named(value: type[Any]) -> None:
     found = materializer_registry[value]
@@ -274,6 +301,121 @@ def test_rows_that_were_changed_in_the_store_are_refused(
         DatasetMaterializer(uri, local_store).load(Dataset)
 
 
+def test_a_model_that_was_changed_in_the_store_is_refused(
+    store: BaseArtifactStore, place: Place, trained: Callable[[], TrainedModel]
+) -> None:
+    uri = place(store)
+    TrainedModelMaterializer(uri, store).save(trained())
+    with store.open(f"{uri}/files/baseline.skops", "rb") as stream:
+        content = stream.read()
+    with store.open(f"{uri}/files/baseline.skops", "wb") as stream:
+        stream.write(content[:-1] + bytes([content[-1] ^ 1]))
+    loaded = TrainedModelMaterializer(uri, store).load(TrainedModel)
+    with pytest.raises(ModelError, match=r"baseline\.skops was changed after it was saved"):
+        load(loaded.path)
+
+
+def test_the_page_of_a_data_set_has_statistics(
+    local_store: BaseArtifactStore, place: Place, dataset: Dataset
+) -> None:
+    [path] = DatasetMaterializer(place(local_store), local_store).save_visualizations(dataset)
+    html = Path(path).read_text(encoding="utf-8")
+    n = Counter(dataset.train.labels)
+    [(most, n_most)] = n.most_common(1)
+    assert f"{most} ({n_most})" in html
+    assert f"the longest {max(map(len, dataset.train.texts))}" in html
+    assert "Rows that repeat another" in html
+
+
+HOSTILE = "<script>alert(1)</script> $(touch pwned) `touch pwned`; touch pwned ../../etc/passwd"
+
+
+def test_hostile_rows_and_names_stay_text(
+    store: BaseArtifactStore, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [
+        {"text": f"{HOSTILE} {n}", "label": f"<img src=x onerror=alert({n % 2})>"}
+        for n in range(100)
+    ]
+    dataset = dataset_from(rows, DataSource(name=HOSTILE, fatal=()))
+    dataset = dataclasses.replace(dataset, source=dataclasses.replace(dataset.source, name=HOSTILE))
+    uri = place(store)
+    materializer = DatasetMaterializer(uri, store)
+    materializer.save(dataset)
+    [path] = materializer.save_visualizations(dataset)
+    with store.open(path, "r") as stream:
+        page = stream.read()
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert materializer.load(Dataset).train.texts == dataset.train.texts
+    assert list(tmp_path.rglob("pwned")) == []
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a\\b"])
+def test_an_object_named_out_of_its_folder_is_not_fetched(
+    bucket: FakeBucket,
+    place: Place,
+    trained: Callable[[], TrainedModel],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    uri = place(bucket)
+    TrainedModelMaterializer(uri, bucket).save(trained())
+    listed = bucket.listdir
+    monkeypatch.setattr(bucket, "listdir", lambda path: [*listed(path), name])
+    with pytest.raises(DataError, match="which is no file's"):
+        TrainedModelMaterializer(uri, bucket).load(TrainedModel)
+
+
+def test_the_temporary_folder_is_not_used(
+    store: BaseArtifactStore,
+    place: Place,
+    trained: Callable[[], TrainedModel],
+    dataset: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    uri, model = place(store), trained()
+    TrainedModelMaterializer(uri, store).save(model)
+    loaded = TrainedModelMaterializer(uri, store).load(TrainedModel)
+    assert load(loaded.path).predict(["a rook"])
+    other = f"{uri}-data"
+    store.makedirs(other)
+    DatasetMaterializer(other, store).save(dataset)
+    assert len(DatasetMaterializer(other, store).load(Dataset).train) == len(dataset.train)
+    assert list(temporary.iterdir()) == []
+
+
+LOADED: list[int] = []
+
+
+@pipeline(dynamic=True, enable_cache=False)
+def loads_in_its_body() -> None:
+    """Loads a data set and a model where no step ends that would tidy up."""
+    data = load_data(DataSource(name="docstrings"))
+    model = train_baseline(data)
+    load(model.load().path).predict(["open a socket"])
+    LOADED.append(min(1_000, len(data.load().train)))
+
+
+def test_what_a_pipeline_body_loads_leaves_nothing_in_the_temporary_folder(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    before = set(Path.cwd().iterdir())
+    loads_in_its_body()
+    assert LOADED == [1_000]
+    assert [path for path in temporary.rglob("*") if path.is_file()] == []
+    assert set(Path.cwd().iterdir()) == before
+
+
 def test_a_model_comes_back_and_answers_as_before(
     store: BaseArtifactStore, place: Place, trained: Callable[[], TrainedModel], dataset: Dataset
 ) -> None:
@@ -301,6 +443,19 @@ def test_a_model_lands_as_the_plain_files_of_its_folder(
     assert arrived == contents
     assert {file.name for file in contents} == {"README.md", "baseline.skops", "ftvr.json"}
     assert sorted(file.name for file in Path(uri).iterdir()) == ["files", "value.json"]
+
+
+def test_the_card_of_a_model_is_shown(
+    store: BaseArtifactStore, place: Place, trained: Callable[[], TrainedModel]
+) -> None:
+    uri, model = place(store), trained()
+    card = Path(model.path, "README.md").read_text(encoding="utf-8")
+    materializer = TrainedModelMaterializer(uri, store)
+    materializer.save(model)
+    shown = materializer.save_visualizations(model)
+    [path] = [path for path, kind in shown.items() if kind == VisualizationType.MARKDOWN]
+    with store.open(path, "r") as stream:
+        assert stream.read() == card
 
 
 def test_a_model_lands_in_a_bucket_as_plain_objects(
@@ -450,7 +605,7 @@ def test_a_model_records_readings_that_are_no_numbers(
 
 def test_the_page_and_the_lines_of_a_model(local_store: BaseArtifactStore, place: Place) -> None:
     materializer = TrainedModelMaterializer(place(local_store), local_store)
-    model = hand_made.trained_model("full")
+    model = hand_made.trained_model("full")  # which has no files, and so no card
     [(path, shown_as)] = materializer.save_visualizations(model).items()
     assert shown_as == VisualizationType.HTML
     assert "Full fine-tuning" in Path(path).read_text(encoding="utf-8")

@@ -51,6 +51,8 @@ from zenml_ftvr.values import (
     Lora,
     ModelSource,
     Partial,
+    PilotEvidence,
+    PilotSettings,
     Recommendation,
     Request,
     Scratch,
@@ -363,6 +365,31 @@ def test_the_arms_on_offer_are_calibrated_and_ranked(
     assert artifact.run_metadata["verdict"] == recommendation.verdict
 
 
+def test_where_the_share_pays_for_no_pilots_the_evidence_says_so(
+    decided: PipelineRunResponse,
+) -> None:
+    pilots: PilotEvidence = _output(decided, "run_pilots", "pilots")
+    assert pilots.runs == ()
+    assert pilots.stopped is not None
+    assert pilots.stopped.startswith("Calibration took ")
+    assert _output(decided, "recommend_approach", "recommendation").pilots == pilots
+
+
+def test_pilots_are_evidence_for_the_recommendation(
+    decided: PipelineRunResponse, dataset: Dataset, request_: Request
+) -> None:
+    profile = _output(decided, "profile_data", "profile")
+    quick = dataclasses.replace(_output(decided, "calibrate", "calibration"), seconds=0.0)
+    asked = dataclasses.replace(request_, pilots=PilotSettings(share=0.5))
+    pilots = run_pilots.entrypoint(dataset, profile, quick, asked)
+    assert "baseline" in pilots.kinds
+    answer = recommend_approach.entrypoint(dataset, profile, quick, pilots, asked)
+    assert answer.pilots == pilots
+    spent = {one.kind: one.seconds for one in answer.ledger.entries if one.what == "pilots"}
+    assert set(spent) == {one.kind for one in pilots.runs}
+    assert sum(spent.values()) == pytest.approx(pilots.seconds)
+
+
 def test_with_a_recommendation_its_plan_is_trained(decided: PipelineRunResponse) -> None:
     recommendation: Recommendation = _output(decided, "recommend_approach", "recommendation")
     for kind in ("baseline", "head"):
@@ -379,9 +406,10 @@ def test_everything_that_was_spent_is_in_one_ledger(decided: PipelineRunResponse
         ("training", "baseline"),
         ("evaluation", "head"),
         ("evaluation", "baseline"),
+        ("evaluation", None),  # what was measured besides scores: nothing foretells it
     ]
     assert evaluation.ledger.usd_per_hour == 0.4
-    predicted = [entry.predicted_seconds for entry in evaluation.ledger.entries[2:]]
+    predicted = [entry.predicted_seconds for entry in evaluation.ledger.entries[2:-1]]
     assert all(seconds is not None and seconds > 0 for seconds in predicted)
 
 

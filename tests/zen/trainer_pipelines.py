@@ -18,6 +18,7 @@ from zenml_ftvr.values.execution import Execution
 
 TRAINER = "ftvr_trainer"  # the component's name and the flavor's
 SETTINGS = f"step_operator.{TRAINER}"
+STEP_SECONDS = 0.4  # of a training that is killed: so that a store can be written to meanwhile
 
 
 @step(enable_cache=False, step_operator=TRAINER)
@@ -180,8 +181,59 @@ def stays_on_ray(folder: str, address: str) -> None:
     )
 
 
+@pipeline(enable_cache=False)
+def trains_in_steps(data_file: str, base_folder: str) -> None:
+    """29 steps of a model that learns in them, with a checkpoint every fifth."""
+    from zenml_ftvr.steps import finetune_full, load_data
+    from zenml_ftvr.values import DataSource, Full, ModelSource, TextClassification
+
+    rows = load_data(DataSource(name=data_file, validation_fraction=0.2, test_fraction=0.2))
+    finetune_full(
+        rows,
+        approach=Full(learning_rate=1e-2, epochs=3, batch_size=16),
+        base_model=ModelSource(name=base_folder),
+        task=TextClassification(max_length=32),
+    )
+
+
+@pipeline(enable_cache=False)
+def trains_long_on_the_trainer(data_file: str, base_folder: str, epochs: float = 100.0) -> None:
+    """Some ten seconds of steps, so that they can be met from outside; tried twice."""
+    from zenml_ftvr.steps import finetune_full, load_data
+    from zenml_ftvr.values import DataSource, Full, ModelSource, TextClassification
+
+    rows = load_data(DataSource(name=data_file, validation_fraction=0.2, test_fraction=0.2))
+    finetune_full.with_options(
+        step_operator=TRAINER, retry=StepRetryConfig(max_retries=1, delay=0, backoff=1)
+    )(
+        rows,
+        approach=Full(learning_rate=3e-3, epochs=float(epochs), batch_size=16),
+        base_model=ModelSource(name=base_folder),
+        task=TextClassification(max_length=32),
+    )
+
+
+def _die_on_the_way() -> None:
+    """SIGKILL for the process that takes the step that KILL_AT_STEP names; steps take a moment."""
+    from transformers.trainer_callback import DefaultFlowCallback
+
+    at, inner = int(os.environ["KILL_AT_STEP"]), DefaultFlowCallback.on_step_end
+
+    def on_step_end(self: Any, args: Any, state: Any, control: Any, **given: Any) -> Any:
+        time.sleep(STEP_SECONDS)
+        if state.global_step == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return inner(self, args, state, control, **given)
+
+    DefaultFlowCallback.on_step_end = on_step_end  # type: ignore[method-assign]
+
+
 if __name__ == "__main__":
+    if os.environ.get("KILL_AT_STEP"):
+        _die_on_the_way()
     {
+        "trains_in_steps": trains_in_steps,
+        "trains_long_on_the_trainer": trains_long_on_the_trainer,
         "stays": stays,
         "stays_dynamically": stays_dynamically,
         "stays_beside_others": stays_beside_others,

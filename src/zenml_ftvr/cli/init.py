@@ -66,6 +66,8 @@ parameters:
 
   # tolerance: 0.005            # expected loss up to which the cheaper arm is taken: half a point
   # also_train: nothing         # best_neural: beside the choice, the best arm with a curve
+  # pilots:
+  #   share: 0.1                # of the budget, for calibration and small trainings; 0 for none
   # tracking:
   #   mode: auto                # W&B: online where there is a key, else offline
   # report_folder: ftvr_report

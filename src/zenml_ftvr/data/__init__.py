@@ -26,7 +26,7 @@ from zenml_ftvr.data.rows import (
 from zenml_ftvr.data.split import make_dataset, split_of
 from zenml_ftvr.data.store import read_dataset, write_dataset
 from zenml_ftvr.data.unanswered import rows_of_inputs
-from zenml_ftvr.data.unlabelled import UnlabelledTexts, read_unlabelled
+from zenml_ftvr.data.unlabelled import UnlabelledTexts, read_unlabelled, texts_fingerprint
 
 __all__ = [
     "CORPORA",
@@ -57,5 +57,6 @@ __all__ = [
     "rows_of_inputs",
     "split_of",
     "text_of",
+    "texts_fingerprint",
     "write_dataset",
 ]

@@ -6,11 +6,12 @@ import hashlib
 from dataclasses import dataclass
 
 from zenml_ftvr.data.corpora import CORPORA, read_corpus
+from zenml_ftvr.data.files import files_of, opened
 from zenml_ftvr.data.load import read_texts
 from zenml_ftvr.data.rows import Dataset, row_id_of
 from zenml_ftvr.errors import DataError
 
-__all__ = ["UnlabelledTexts", "read_unlabelled"]
+__all__ = ["UnlabelledTexts", "read_unlabelled", "texts_fingerprint"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,24 @@ class UnlabelledTexts:
         ]
         without = f", without {', '.join(left_out)}" if left_out else "; none is a test row"
         return f"{len(self.texts):,} of {self.n_read:,} unlabelled texts of {self.name}{without}."
+
+
+CHUNK_BYTES = 2**20  # read at a time
+
+
+def texts_fingerprint(name: str) -> str:
+    """sha256 over the bytes of the files that `name` stands for; of a built-in corpus, its name.
+
+    What a corpus holds changes with this package only. Raises `DataError` for what cannot be read.
+    """
+    if name in CORPORA:
+        return name
+    digest = hashlib.sha256()
+    for file in files_of(name):
+        with opened(file) as stream:
+            while chunk := stream.read(CHUNK_BYTES):
+                digest.update(chunk)
+    return digest.hexdigest()
 
 
 def read_unlabelled(name: str, dataset: Dataset, text_column: str = "text") -> UnlabelledTexts:

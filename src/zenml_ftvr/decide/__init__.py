@@ -18,6 +18,7 @@ from zenml_ftvr.decide.pilot_parcels import (
 from zenml_ftvr.decide.pilot_plan import carry_out, pilot_allowance
 from zenml_ftvr.decide.plan import PlanBasis, make_plan, plan_basis, training_facts
 from zenml_ftvr.decide.recommend import recommend
+from zenml_ftvr.decide.record import record_of, track_record
 
 __all__ = [
     "RERUN_SEED",
@@ -39,5 +40,7 @@ __all__ = [
     "plan_of_pilot",
     "price_arm",
     "recommend",
+    "record_of",
+    "track_record",
     "training_facts",
 ]

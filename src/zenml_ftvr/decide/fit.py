@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from zenml_ftvr.values import Adequacy, Gap, Pieces
+from collections.abc import Sequence
+
+from zenml_ftvr.values import Adequacy, Gap, OtherBase, Pieces
 from zenml_ftvr.values.words import metric_words
 
-__all__ = ["fit_sentences"]
+__all__ = ["fit_sentences", "other_base_sentences"]
 
 
 def fit_sentences(adequacy: Adequacy | None, model: str) -> tuple[str, ...]:
@@ -62,4 +64,20 @@ def _bits(adequacy: Adequacy) -> tuple[str, ...]:
     return (
         f"It foretells the texts at {found.by_model:.2f} bits a byte, and counts of bytes in other "
         f"texts of the data at {found.by_ngrams:.2f}.",
+    )
+
+
+def other_base_sentences(others: Sequence[OtherBase], model: str) -> tuple[str, ...]:
+    """What each of the other base models on offer would add to `model`."""
+    return tuple(_other_base(one, model) for one in others)
+
+
+def _other_base(one: OtherBase, model: str) -> str:
+    if one.score is None or one.gain is None:
+        return f"Base model {one.name} was not looked at: {one.skipped}"
+    numbers = f"{one.gain.mean:+.3f} [{one.gain.low:+.3f}, {one.gain.high:+.3f}]"
+    judged = "" if one.gain.is_significant else ", which is within chance"
+    return (
+        f"A head on the features of {one.name} reaches {metric_words(one.score.metric)} "
+        f"{one.score.value:.3f}, {numbers} beside {model}{judged}."
     )

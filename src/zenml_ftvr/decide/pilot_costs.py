@@ -43,7 +43,8 @@ TUNE_SHARE = 0.2
 """Of a pilot's rows, of those that it is stopped by: about what the default split has, so that a
 pilot spends no larger share of its time on looks than the training will. A judgement."""
 
-LEAST_OF_CLASS = 2.0  # rows of a class in the smallest pilot: one to learn, one to weigh it by
+LEAST_OF_CLASS = 3.0
+"""Rows of a class in the smallest pilot: one in each fold by which a head's strength is chosen."""
 COVERED = 0.95
 """Share of the rows whose classes must be in the smallest pilot so; rarer ones need not. A
 judgement."""
@@ -70,7 +71,7 @@ class PilotRowCounts:
 
 
 def least_pilot_rows(classes: Sequence[ClassCount], n_train: int) -> int:
-    """The smallest pilot of data with these classes: two rows of all but the rarest of them."""
+    """The smallest pilot of data with these classes: three rows of all but the rarest."""
     gathered, least = 0, LEAST_ROWS
     for one in sorted(classes, key=lambda one: -one.train):
         if gathered >= COVERED * n_train:

@@ -93,8 +93,8 @@ def carry_out(protocol: PilotProtocol, run: RunPilot) -> PilotEvidence:
         n_before = len(runs)
         for request in requests:
             left = protocol.seconds_allowed - spent_on(runs)
-            if expected_seconds(protocol, request, runs) > left:
-                continue  # others were slower than predicted
+            if _has_failed(request.kind, runs) or expected_seconds(protocol, request, runs) > left:
+                continue  # others of its round failed, or were slower than predicted
             done = run(request, left)
             if not done:
                 raise ConfigurationError(
@@ -213,11 +213,12 @@ def _plan(protocol: PilotProtocol, runs: Sequence[PilotRun]) -> _Plan:
     parcels = [
         parcel
         for arm in protocol.arms
-        if not any(one.kind == arm.kind and one.status == "failed" for one in runs)
+        if not _has_failed(arm.kind, runs)
         for parcel in still_wanted(protocol, arm, runs)
     ]
     has_slope: set[Kind] = set()
-    choice, shares = (None, {}) if not parcels else choice_shares(protocol, runs)
+    compared = bool(parcels) and len({one.kind for one in runs}) > 1
+    choice, shares = choice_shares(protocol, runs) if compared else (None, {})
     if choice is not None:
         evidence = _evidence(protocol, runs)
         has_slope = {
@@ -229,8 +230,8 @@ def _plan(protocol: PilotProtocol, runs: Sequence[PilotRun]) -> _Plan:
         dropped = {kind for kind in has_slope if shares[kind] < DOMINATED and kind != choice}
         parcels = [one for one in parcels if one.kind not in dropped]
     taken, blocked = _taken(parcels, protocol.seconds_allowed - spent_on(runs))
-    compared = len(shares) > 1 and {one.kind for one in taken} <= has_slope
-    if choice is not None and taken and compared and shares[choice] >= SETTLED:
+    has_all = len(shares) > 1 and {one.kind for one in taken} <= has_slope
+    if choice is not None and taken and has_all and shares[choice] >= SETTLED:
         return _Plan(settled=(choice, shares[choice]))
     requests = sorted((one for parcel in taken for one in parcel.requests), key=_in_turn)
     return _Plan(
@@ -238,6 +239,11 @@ def _plan(protocol: PilotProtocol, runs: Sequence[PilotRun]) -> _Plan:
         round=tuple(one for order, one in requests if order == requests[0][0]),
         blocked=blocked,
     )
+
+
+def _has_failed(kind: Kind, runs: Sequence[PilotRun]) -> bool:
+    """An arm whose training failed, for any reason but chance, gets no further pilot."""
+    return any(one.kind == kind and one.status == "failed" for one in runs)
 
 
 def _taken(parcels: Sequence[Parcel], left: float) -> tuple[list[Parcel], Parcel | None]:

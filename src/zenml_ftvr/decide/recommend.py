@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from zenml_ftvr.approaches import NEURAL_LOOP
 from zenml_ftvr.decide.cost import PricedArm, ample_seconds, hours_left, price_arm
-from zenml_ftvr.decide.fit import fit_sentences
+from zenml_ftvr.decide.fit import fit_sentences, other_base_sentences
 from zenml_ftvr.decide.foresee import foresee
 from zenml_ftvr.decide.plan import PlanBasis
 from zenml_ftvr.decide.prior import Order, order_arms
@@ -104,6 +104,7 @@ def recommend(
         reasons=(
             *reasons,
             *fit_sentences(evidence.adequacy, request.base_model.name),
+            *other_base_sentences(evidence.other_bases, request.base_model.name),
             *_cautions(evidence, basis, feasible),
         ),
         budget=request.budget,

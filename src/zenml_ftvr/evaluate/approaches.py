@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ApproachScores", "approach_scores", "compare_approaches", "scores_over_seeds"]
 
-SEED_DRAWS_SEED = 1  # added to the rows' seed, so that seeds and rows are drawn independently
 SIGNED: frozenset[Metric] = frozenset({"r2", "mcc"})
 """Metrics that can be below 0."""
 
@@ -56,7 +55,7 @@ def approach_scores(
     """Every metric of the answers of one approach's models, one a seed, on the same rows."""
     import numpy as np
 
-    drawn = [drawn_values(one, metrics, seed, groups) for one in models]
+    drawn = drawn_values(models, metrics, seed, groups)
     n_rows = models[0].n_rows
     return {
         metric: ApproachScores(
@@ -71,54 +70,62 @@ def approach_scores(
     }
 
 
-def _means_of_drawn_seeds(scores: ApproachScores, rng: np.random.Generator) -> Floats:
-    """The mean over seeds in each draw, seeds drawn again too, [draws].
+@dataclass(frozen=True, slots=True)
+class _Error:
+    """A standard error, and how many degrees of freedom it has."""
 
-    One seed fewer is drawn than there are: as many would vary too little, by the share of one seed
-    (Rao & Wu 1988, J. Am. Stat. Assoc. 83). A single seed is always drawn.
+    value: float
+    degrees: float
+
+    @property
+    def half_width(self) -> float:
+        """Of a 95 % interval, by Student's t."""
+        from scipy.stats import t
+
+        return float(t.ppf((1 + LEVEL) / 2, self.degrees)) * self.value
+
+
+def _variance_of_seeds(scores: ApproachScores) -> float:
+    """Of the mean over seeds, by seeds alone: what drawing them again adds to drawing rows again.
+
+    Scores of seeds differ by training, and because each model has its own luck with these rows; the
+    second is in the draws of rows already. Drawing both and adding up counts it twice (Owen 2007,
+    Ann. Appl. Stat. 1, "The pigeonhole bootstrap"), so it is estimated from how much less the mean
+    of all models varies over rows than each of them does, and taken off. 0 of a single seed.
     """
     import numpy as np
 
-    n_seeds, n_draws = scores.drawn.shape
-    chosen = rng.integers(0, n_seeds, size=(max(1, n_seeds - 1), n_draws))
-    means: Floats = np.take_along_axis(scores.drawn, chosen, axis=0).mean(0)
-    return means
+    n_seeds = len(scores.values)
+    if n_seeds == 1:
+        return 0.0
+    of_each = float(np.var(scores.drawn, axis=1).mean())
+    of_mean = float(np.var(scores.drawn.mean(0)))
+    own_luck = max(0.0, of_each - of_mean) / (1 - 1 / n_seeds)
+    return max(0.0, float(np.var(scores.values, ddof=1)) - own_luck) / n_seeds
 
 
-def _degrees_of_freedom(*approaches: ApproachScores) -> float:
-    """Of the standard error that both draws make together: Welch 1947 and Satterthwaite 1946.
+def _error_of(*approaches: ApproachScores) -> _Error:
+    """Of one approach's mean, or of the difference of two, over seeds and rows drawn again.
 
-    Rows and the seeds of each approach are sources of variance, each with its own number of units.
+    Degrees of freedom are Satterthwaite's (1946, Biometrics Bull. 2): rows and the seeds of each
+    approach are sources of variance, each with its own number of units.
     """
     import numpy as np
 
     means = [one.drawn.mean(0) for one in approaches]
     by_rows = means[0] if len(means) == 1 else means[0] - means[1]
     parts = [(float(np.var(by_rows)), approaches[0].n_groups - 1)]
-    for one in approaches:
-        n_seeds = len(one.values)
-        if n_seeds > 1:
-            parts.append((float(np.var(one.values, ddof=1)) / n_seeds, n_seeds - 1))
+    parts += [(_variance_of_seeds(one), len(one.values) - 1) for one in approaches]
     total = sum(variance for variance, _ in parts)
     below = sum(variance**2 / units for variance, units in parts if units > 0)
-    return total**2 / below if below > 0 else math.inf
+    return _Error(math.sqrt(total), total**2 / below if below > 0 else math.inf)
 
 
-def _half_width(error: float, degrees: float) -> float:
-    from scipy.stats import t
-
-    return float(t.ppf((1 + LEVEL) / 2, degrees)) * error
-
-
-def scores_over_seeds(scores: Mapping[Metric, ApproachScores], seed: int) -> tuple[Score, ...]:
+def scores_over_seeds(scores: Mapping[Metric, ApproachScores]) -> tuple[Score, ...]:
     """Means over seeds with 95 % intervals, for another training and other rows."""
-    import numpy as np
-
     found = []
     for metric, one in scores.items():
-        rng = np.random.default_rng(seed + SEED_DRAWS_SEED)
-        error = float(_means_of_drawn_seeds(one, rng).std())
-        half = _half_width(error, _degrees_of_freedom(one))
+        half = _error_of(one).half_width
         best = math.inf if metric in LOWER_IS_BETTER else 1.0
         worst = -math.inf if metric in SIGNED else 0.0
         found.append(
@@ -129,24 +136,21 @@ def scores_over_seeds(scores: Mapping[Metric, ApproachScores], seed: int) -> tup
                 high=min(best, one.mean + half),
                 n_rows=one.n_rows,
                 level=LEVEL,
-                method=f"bootstrap over {len(one.values)} seeds and rows, Student's t",
+                method=f"rows and {len(one.values)} seeds drawn again, Student's t",
             )
         )
     return tuple(found)
 
 
-def _difference(first: ApproachScores, second: ApproachScores, seed: int) -> ApproachDifference:
+def _difference(first: ApproachScores, second: ApproachScores) -> ApproachDifference:
     """One comparison, not yet corrected."""
-    import numpy as np
     from scipy.stats import t
 
-    rng = np.random.default_rng(seed + SEED_DRAWS_SEED)
-    draws = _means_of_drawn_seeds(first, rng) - _means_of_drawn_seeds(second, rng)
-    error, degrees = float(draws.std()), _degrees_of_freedom(first, second)
+    error = _error_of(first, second)
     mean = first.mean - second.mean
-    half = _half_width(error, degrees)
-    if error > 0:
-        p_value = float(2 * t.sf(abs(mean) / error, degrees))
+    half = error.half_width
+    if error.value > 0:
+        p_value = float(2 * t.sf(abs(mean) / error.value, error.degrees))
     else:  # every draw is the same
         p_value = 1.0 if mean == 0 else 0.0
     return ApproachDifference(
@@ -166,15 +170,15 @@ def _difference(first: ApproachScores, second: ApproachScores, seed: int) -> App
 
 
 def compare_approaches(
-    pairs: Sequence[tuple[ApproachScores, ApproachScores]], seed: int
+    pairs: Sequence[tuple[ApproachScores, ApproachScores]],
 ) -> tuple[ApproachDifference, ...]:
     """Each first minus its second, with p-values corrected for the number of pairs.
 
-    The standard error is that of drawing seeds and rows again; few seeds make it uncertain, for
-    which Student's t with Satterthwaite's degrees of freedom widens the interval. The scores of a
-    pair have to be of the same draws of rows.
+    The standard error is that of drawing rows and seeds again: rows by the bootstrap, all models of
+    both approaches on the same draws; what seeds add, in closed form. Few seeds make it uncertain,
+    for which Student's t widens the interval.
     """
-    differences = [_difference(first, second, seed) for first, second in pairs]
+    differences = [_difference(first, second) for first, second in pairs]
     corrected = holm([one.p_value for one in differences])
     return tuple(
         dataclasses.replace(one, p_corrected=p, n_comparisons=len(differences))

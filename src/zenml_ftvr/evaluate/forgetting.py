@@ -28,7 +28,13 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-__all__ = ["forgetting_of", "general_texts", "neighbour_agreement", "why_not_forgetting"]
+__all__ = [
+    "forgetting_of",
+    "general_texts",
+    "neighbour_agreement",
+    "pretrained_head",
+    "why_not_forgetting",
+]
 
 NEIGHBOURS = 10  # nearest texts that are compared: a tenth or less of them; a judgement
 MASKED_SHARE = 0.15  # Devlin et al. 2019, arXiv 1810.04805, 3.1
@@ -95,8 +101,9 @@ def forgetting_of(
         return None
     base = resolve(model.plan.model)
     texts, called = general_texts(settings, seed)
-    head = _head_of(base)
-    if head is None:
+    head = pretrained_head(base)
+    tokenizer = load_tokenizer(base.folder, base.source.allow)
+    if head is None or (head[0] == "masked loss" and tokenizer.mask_token_id is None):
         return _by_neighbours(model, base, texts, called, seed)
     return _by_loss(model, base, head, texts, called, seed)
 
@@ -104,7 +111,7 @@ def forgetting_of(
 Loss = Literal["masked loss", "causal loss"]
 
 
-def _head_of(base: ResolvedModel) -> tuple[Loss, Any] | None:
+def pretrained_head(base: ResolvedModel) -> tuple[Loss, Any] | None:
     """Which loss the base model was pretrained by, and its model with that head; None for none."""
     import transformers
 

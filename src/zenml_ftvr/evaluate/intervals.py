@@ -54,16 +54,17 @@ def draws_of_rows(n_rows: int, seed: int, groups: Groups | None = None) -> Itera
 
 
 def drawn_values(
-    answers: Answers, metrics: Sequence[Metric], seed: int, groups: Groups | None = None
-) -> dict[Metric, Floats]:
-    """Every metric in each draw, [draws]; equal seeds draw equal rows, whatever the answers."""
+    answers: Sequence[Answers], metrics: Sequence[Metric], seed: int, groups: Groups | None = None
+) -> list[dict[Metric, Floats]]:
+    """Every metric of every model in each draw, [draws]; all on the same draws of rows."""
     import numpy as np
 
-    drawn: dict[Metric, list[Floats]] = {metric: [] for metric in metrics}
-    for weights in draws_of_rows(answers.n_rows, seed, groups):
-        for metric in metrics:
-            drawn[metric].append(answers.values(metric, weights))
-    return {metric: np.concatenate(parts) for metric, parts in drawn.items()}
+    drawn: list[dict[Metric, list[Floats]]] = [{by: [] for by in metrics} for _ in answers]
+    for weights in draws_of_rows(answers[0].n_rows, seed, groups):
+        for one, parts in zip(answers, drawn, strict=True):
+            for metric in metrics:
+                parts[metric].append(one.values(metric, weights))
+    return [{metric: np.concatenate(found) for metric, found in parts.items()} for parts in drawn]
 
 
 def limits(draws: Floats) -> tuple[float, float]:
@@ -82,7 +83,7 @@ def scores_with_intervals(
 
     Percentile bootstrap over rows, or groups of rows: Efron & Tibshirani 1993, ch. 13.
     """
-    drawn = drawn_values(answers, metrics, seed, groups)
+    (drawn,) = drawn_values([answers], metrics, seed, groups)
     unit = "rows" if groups is None else groups.called
     scores = []
     for metric in metrics:
@@ -116,7 +117,7 @@ def paired_difference(
     """
     import numpy as np
 
-    one, other = (drawn_values(answers, metrics, seed, groups) for _, answers in (first, second))
+    one, other = drawn_values([first[1], second[1]], metrics, seed, groups)
     differences = []
     for metric in metrics:
         draws = one[metric] - other[metric]

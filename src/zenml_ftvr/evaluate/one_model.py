@@ -8,15 +8,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zenml_ftvr.data import Dataset, Rows, columns_of_rows
+from zenml_ftvr.data import Dataset, columns_of_rows, halved
 from zenml_ftvr.errors import DataError
-from zenml_ftvr.evaluate.forgetting import forgetting_of, why_not_forgetting
+from zenml_ftvr.evaluate.forgetting import (
+    forgetting_of,
+    general_texts,
+    why_not_forgetting,
+)
 from zenml_ftvr.evaluate.generation import generation_of
 from zenml_ftvr.evaluate.groups import Groups, groups_of
 from zenml_ftvr.evaluate.intervals import scores_with_intervals
 from zenml_ftvr.evaluate.label_doubts import JudgedRows, label_doubts
 from zenml_ftvr.evaluate.reliability import check_probabilities
-from zenml_ftvr.evaluate.serving import serving_costs
+from zenml_ftvr.evaluate.serving import serving_of
 from zenml_ftvr.evaluate.slices import RowSlice, length_slices, score_slices, value_slices
 from zenml_ftvr.models import LoadedModel, load
 from zenml_ftvr.tasks import Answers, ClassAnswers, unit_weights
@@ -35,9 +39,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["Judging", "Scored", "examined", "judging", "score_model", "tuning_half"]
+__all__ = ["Judging", "Scored", "examined", "judging", "score_model"]
 
-SERVED_ROWS = 512  # validation inputs that calls are timed on: enough for a mix of lengths
 OnRows = Callable[[int, int], None]
 """Rows done, rows in all."""
 
@@ -79,7 +82,8 @@ def judging(
 ) -> Judging:
     """Settle how test rows are grouped and sliced, before any model is loaded.
 
-    Raises `DataError` for models of other data, and for columns that there are not.
+    Raises `DataError` for models of other data, and for columns and general texts that there are
+    not.
     """
     for model in models:
         if model.plan.data_fingerprint != dataset.fingerprint:
@@ -88,10 +92,12 @@ def judging(
                 f"data is {dataset.fingerprint[:12]}: its test rows may have been trained on."
             )
     task = models[0].plan.task
-    slices = length_slices(dataset.test.inputs)
+    slices = length_slices(one for some in dataset.test.batches() for one in some.inputs)
     if settings.slice_columns:
         columns = columns_of_rows(dataset.source, task, dataset.test, settings.slice_columns)
         slices = (*slices, *value_slices(columns))
+    if settings.forgetting is not None:
+        general_texts(settings.forgetting, seed)  # so that an absent file ends it here
     groups, grouped_by, notes = _grouping(dataset, task)
     return Judging(
         dataset=dataset,
@@ -132,18 +138,20 @@ def _grouping(dataset: Dataset, task: Task) -> tuple[Groups | None, str | None, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scored:
-    """A model that has answered the test rows."""
+    """A model's answers; the model itself is let go, so that one at a time is in memory."""
 
     model: TrainedModel
-    loaded: LoadedModel
     answers: Answers
+    """To the test rows."""
+    validation: tuple[JudgedRows, ...]
+    """Answers to the validation rows, those for tuning first; none of tasks without classes."""
     evaluation: ModelEvaluation
     seconds: float
-    """Of loading, answering and scoring."""
+    """Of loading, answering the test rows and scoring."""
 
 
 def score_model(model: TrainedModel, by: Judging, on_rows: OnRows) -> Scored:
-    """Load a model and let it answer every test row, once."""
+    """Load a model and let it answer every test row, once, and what else needs it loaded."""
     started = time.monotonic()
     loaded = load(model.path, model.plan.allow)
     labels = by.dataset.labels
@@ -156,34 +164,46 @@ def score_model(model: TrainedModel, by: Judging, on_rows: OnRows) -> Scored:
     answers = loaded.answers(by.dataset.test, on_rows)
     seconds = time.monotonic() - answering
     of_labels, confusion = _classes(answers, labels)
+    scores = scores_with_intervals(answers, by.metrics, by.seed, by.groups)
+    scored_in = time.monotonic() - started
     evaluation = ModelEvaluation(
         kind=model.kind,
-        scores=scores_with_intervals(answers, by.metrics, by.seed, by.groups),
+        scores=scores,
         labels=of_labels,
         confusion=confusion,
         seconds=seconds,
         rows_per_second=answers.n_rows / seconds,
+        generation=generation_of(loaded, answers, by.dataset.test, by.seed, by.groups),
     )
     return Scored(
         model=model,
-        loaded=loaded,
         answers=answers,
+        validation=_judged_validation(loaded, answers, by.dataset),
         evaluation=evaluation,
-        seconds=time.monotonic() - started,
+        seconds=scored_in,
     )
+
+
+def _judged_validation(
+    loaded: LoadedModel, answers: Answers, dataset: Dataset
+) -> tuple[JudgedRows, ...]:
+    """Both halves of the validation rows, where rows have one of several classes."""
+    if not isinstance(answers, ClassAnswers):
+        return ()
+    judged = []
+    for rows in halved(dataset.validation):
+        if len(rows):
+            found = loaded.answers(rows)
+            if not isinstance(found, ClassAnswers):
+                raise TypeError("a task has one form of answers")
+            judged.append(JudgedRows("validation", rows, found))
+    return tuple(judged)
 
 
 def examined(scored: Scored, by: Judging) -> ModelEvaluation:
     """What is measured besides scores: probabilities, slices, labels, cost of use, forgetting."""
     evaluation = _with_probabilities(scored, by)
-    serving, not_served = (), ()
-    if by.settings.serving is not None:
-        inputs = by.dataset.validation.take(
-            range(min(SERVED_ROWS, len(by.dataset.validation)))
-        ).inputs
-        serving, not_served = serving_costs(
-            scored.model, inputs, by.settings.serving, by.usd_per_hour
-        )
+    serving, not_served = serving_of(scored.model, by.dataset, by.settings, by.usd_per_hour)
     forgetting, not_measured = None, None
     if by.settings.forgetting is not None:
         forgetting = forgetting_of(scored.model, by.settings.forgetting, by.seed)
@@ -193,9 +213,6 @@ def examined(scored: Scored, by: Judging) -> ModelEvaluation:
         slices=score_slices(scored.answers, by.slices, by.metric, by.seed, by.groups),
         serving=serving,
         forgetting=forgetting,
-        generation=generation_of(
-            scored.loaded, scored.answers, by.dataset.test, by.seed, by.groups
-        ),
         notes=(
             *by.notes,
             *evaluation.notes,
@@ -205,34 +222,15 @@ def examined(scored: Scored, by: Judging) -> ModelEvaluation:
     )
 
 
-def tuning_half(rows: Rows) -> npt.NDArray[np.bool_]:
-    """Which validation rows temperatures are fitted on: about half, by a digit of the row's id that
-    splits do not look at, [rows]."""
-    import numpy as np
-
-    return np.asarray([int(row_id[-1], 16) % 2 == 0 for row_id in rows.row_ids], dtype=bool)
-
-
 def _with_probabilities(scored: Scored, by: Judging) -> ModelEvaluation:
     """Reliability and likely label errors, of tasks with one of several classes a row."""
     answers = scored.answers
     if not isinstance(answers, ClassAnswers):
         return scored.evaluation
-    validation = by.dataset.validation
-    judged = scored.loaded.answers(validation)
-    if not isinstance(judged, ClassAnswers):
-        raise TypeError("a task has one form of answers")
-    half = tuning_half(validation)
-    tuning = ClassAnswers(judged.truth[half], judged.scores[half])
+    tuning = scored.validation[0].answers if scored.validation else None
     probabilities = check_probabilities(answers, tuning, by.seed)
-    doubts, n_doubts = label_doubts(
-        [
-            JudgedRows("validation", validation, judged),
-            JudgedRows("test", by.dataset.test, answers),
-        ],
-        by.dataset.labels,
-        probabilities.temperature,
-    )
+    judged = (*scored.validation, JudgedRows("test", by.dataset.test, answers))
+    doubts, n_doubts = label_doubts(judged, by.dataset.labels, probabilities.temperature)
     notes: tuple[str, ...] = ()
     if n_doubts > len(doubts):
         notes = (

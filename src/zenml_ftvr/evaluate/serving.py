@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zenml_ftvr.errors import ModelError
 from zenml_ftvr.models import LoadedModel, folder_bytes, load, merge_adapters, resolve
 from zenml_ftvr.values import (
     LOWER_IS_BETTER,
     BatchLatency,
+    EvaluationSettings,
     ImageClassification,
     Metric,
     ModelEvaluation,
@@ -26,7 +27,12 @@ from zenml_ftvr.values import (
     TrainedModel,
 )
 
-__all__ = ["held_bytes", "latency_of", "pareto_points", "serving_costs"]
+if TYPE_CHECKING:
+    from zenml_ftvr.data import Dataset
+
+__all__ = ["held_bytes", "latency_of", "pareto_points", "serving_costs", "serving_of"]
+
+SERVED_ROWS = 512  # validation inputs that calls are timed on: enough for a mix of lengths
 
 UNTIMED_CALLS = 2  # the first allocates, the second finds caches warm; a judgement
 LEAST_CALLS = 3  # timed, however slow the model is
@@ -34,6 +40,17 @@ MOST_CALLS = 1_000  # of which p99 is the tenth slowest
 MILLION = 1_000_000
 UNMERGED = (Seq2Seq, ImageClassification)
 """Tasks whose merged models are not compared with their adapters by token ids alone."""
+
+
+def serving_of(
+    model: TrainedModel, dataset: Dataset, settings: EvaluationSettings, usd_per_hour: float | None
+) -> tuple[tuple[ServingCost, ...], tuple[str, ...]]:
+    """As `serving_costs` on validation rows; nothing where it was not asked for."""
+    if settings.serving is None:
+        return (), ()
+    validation = dataset.validation
+    inputs = validation.take(range(min(SERVED_ROWS, len(validation)))).inputs
+    return serving_costs(model, inputs, settings.serving, usd_per_hour)
 
 
 def serving_costs(

@@ -72,7 +72,7 @@ def compare_pairs(
     metrics: list[Metric] = [metric]
     if all(isinstance(one, ClassAnswers) for _, one in answers) and metric != "accuracy":
         metrics.append("accuracy")
-    drawn = [drawn_values(one, metrics, seed, groups) for _, one in answers]
+    drawn = drawn_values([one for _, one in answers], metrics, seed, groups)
     tests = []
     for first, second in itertools.combinations(range(len(answers)), 2):
         for by in metrics:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,7 @@ class RowSlice:
     """[rows]."""
 
 
-def length_slices(inputs: Sequence[Any]) -> tuple[RowSlice, ...]:
+def length_slices(inputs: Iterable[Any]) -> tuple[RowSlice, ...]:
     """Quarters by characters of text; none of images, and of rows that are all alike."""
     lengths = [len(text_of(one)) for one in inputs]
     return _ranges("length", lengths, "characters") if any(lengths) else ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from zenml_ftvr.evaluate.intervals import paired_difference
@@ -50,25 +51,31 @@ def evaluate_models(
     besides, which the ledger has as one entry.
     """
     by = judging(models, dataset, settings, spent.usd_per_hour, seed)
-    scored = [
-        score_model(model, by, lambda done, total, kind=model.kind: on_rows(kind, done, total))  # type: ignore[misc]
-        for model in models
-    ]
-    entries = [
-        LedgerEntry(
-            what="evaluation", kind=one.model.kind, seconds=one.seconds, predicted_seconds=predicted
+    scored, evaluations, entries, besides = [], [], [], 0.0
+    for model, predicted in zip(models, predicted_seconds, strict=True):
+        started = time.monotonic()
+        one = score_model(model, by, partial(on_rows, model.kind))
+        evaluations.append(examined(one, by))
+        besides += time.monotonic() - started - one.seconds
+        scored.append(one)
+        entries.append(
+            LedgerEntry(
+                what="evaluation",
+                kind=model.kind,
+                seconds=one.seconds,
+                predicted_seconds=predicted,
+            )
         )
-        for one, predicted in zip(scored, predicted_seconds, strict=True)
-    ]
     started = time.monotonic()
-    evaluations = tuple(examined(one, by) for one in scored)
     answers = [(one.model.kind, one.answers) for one in scored]
     tests = compare_pairs(answers, by.metric, seed, by.groups)
-    entries.append(LedgerEntry(what="evaluation", kind=None, seconds=time.monotonic() - started))
+    differences = _from_baseline(scored, by)
+    besides += time.monotonic() - started
+    entries.append(LedgerEntry(what="evaluation", kind=None, seconds=besides))
     return Evaluation(
         choice=models[0].kind,
-        models=evaluations,
-        differences=_from_baseline(scored, by),
+        models=tuple(evaluations),
+        differences=differences,
         majority_accuracy=majority_accuracy(by.task, dataset),
         n_test=len(dataset.test),
         ledger=spent.with_entries(*entries),

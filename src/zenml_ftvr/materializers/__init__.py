@@ -7,17 +7,21 @@ from zenml_ftvr.materializers.folders import (
 )
 from zenml_ftvr.materializers.values import (
     CalibrationMaterializer,
+    ComparisonMaterializer,
     DataProfileMaterializer,
     EvaluationMaterializer,
+    ForecastRecordMaterializer,
     PilotEvidenceMaterializer,
     RecommendationMaterializer,
 )
 
 __all__ = [
     "CalibrationMaterializer",
+    "ComparisonMaterializer",
     "DataProfileMaterializer",
     "DatasetMaterializer",
     "EvaluationMaterializer",
+    "ForecastRecordMaterializer",
     "PilotEvidenceMaterializer",
     "RecommendationMaterializer",
     "TrainedModelMaterializer",

@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,6 +19,7 @@ from zenml.metadata.metadata_types import MetadataType
 
 from zenml_ftvr import report
 from zenml_ftvr.data import Dataset, read_dataset, text_of, write_dataset
+from zenml_ftvr.errors import DataError
 from zenml_ftvr.materializers.values import page, read_value, write_value
 from zenml_ftvr.models import cache_folder
 from zenml_ftvr.values import TrainedModel
@@ -25,6 +27,9 @@ from zenml_ftvr.values import TrainedModel
 __all__ = ["DatasetMaterializer", "TrainedModelMaterializer", "work_folder"]
 
 FILES_FOLDER = "files"
+CARD_FILE = "README.md"
+MEASURED_ROWS = 20_000  # whose length is looked at, from the first on
+CLASSES_SHOWN = 10  # on the data set's page
 SAMPLE_ROWS = 8  # of each split, on the data set's page
 CHUNK_BYTES = 2**22  # read and written at a time
 
@@ -101,6 +106,11 @@ def _fetch(uri: str, folder: Path, store: BaseArtifactStore) -> None:
     folder.mkdir(parents=True)
     for entry in store.listdir(uri):
         name = os.fsdecode(entry).rstrip("/").rsplit("/", 1)[-1]
+        if name in ("", ".", "..") or "\\" in name or "\0" in name:
+            raise DataError(
+                f"{uri} in the artifact store has an entry named {name!r}, which is no file's. It "
+                f"was not written by zenml-ftvr; run the step that made the artifact again."
+            )
         source = f"{uri}/{name}"
         if store.isdir(source):
             _fetch(source, folder / name, store)
@@ -140,7 +150,7 @@ class DatasetMaterializer(BaseMaterializer):
         }
 
     def save_visualizations(self, data: Dataset) -> dict[str, VisualizationType]:
-        """A few rows of the training and validation split; test rows are not shown."""
+        """Statistics, and a few rows of the training and validation split; no test rows."""
         splits = (("train", data.train), ("validation", data.validation))
         facts = {
             "Source": data.source.name,
@@ -148,6 +158,7 @@ class DatasetMaterializer(BaseMaterializer):
             "Validation rows": f"{len(data.validation):,}",
             "Test rows": f"{len(data.test):,}",
             "Classes": f"{len(data.labels):,}",
+            **_statistics(data),
             "Fingerprint": data.fingerprint,
         }
         sample = [
@@ -157,6 +168,36 @@ class DatasetMaterializer(BaseMaterializer):
             for target, one in zip(some.targets, some.inputs, strict=True)
         ]
         return page(self, report.dataset_page(f"Data set {data.source.name}", facts, sample))
+
+
+def _statistics(data: Dataset) -> dict[str, str]:
+    """What a look at the training rows and the counts of loading tell; nothing of the test rows."""
+    facts = {
+        "Rows that repeat another's text": f"{data.n_duplicates:,}",
+        "Texts under more than one label": f"{data.n_conflicts:,}",
+        "Rows left out": f"{data.n_dropped:,}",
+    }
+    counts: Counter[str] = Counter()
+    lengths: list[int] = []
+    for batch in data.train.batches():
+        for target in batch.targets if data.labels else ():
+            counts.update([target] if isinstance(target, str) else target)
+        if len(lengths) < MEASURED_ROWS:
+            lengths += [len(text_of(one)) for one in batch.inputs]
+    if counts:
+        shown = [f"{name} ({n:,})" for name, n in counts.most_common(CLASSES_SHOWN)]
+        more = len(counts) - len(shown)
+        facts["Most frequent in training"] = ", ".join(shown) + (
+            f" and {more:,} more" if more else ""
+        )
+    if any(lengths):  # images have none
+        lengths.sort()
+        middle, longest = lengths[len(lengths) // 2], lengths[-1]
+        among = "" if len(lengths) == len(data.train) else f", among the first {len(lengths):,}"
+        facts["Characters of a training text"] = (
+            f"half have at most {middle:,}, the longest {longest:,}{among}"
+        )
+    return facts
 
 
 def _shown(value: Any) -> str:
@@ -194,8 +235,12 @@ class TrainedModelMaterializer(BaseMaterializer):
         return dataclasses.replace(model, path=str(folder))
 
     def save_visualizations(self, data: TrainedModel) -> dict[str, VisualizationType]:
-        """Curves, plan and how to load it."""
-        return page(self, report.trained_model_page(data))
+        """Curves, plan and how to load it; and the model's card, which is one of its files."""
+        shown = page(self, report.trained_model_page(data))
+        card = f"{self.uri}/{FILES_FOLDER}/{CARD_FILE}"
+        if self.artifact_store.exists(card):
+            shown[card] = VisualizationType.MARKDOWN
+        return shown
 
     def extract_metadata(self, data: TrainedModel) -> dict[str, MetadataType]:
         """What is worth a line beside the artifact."""

@@ -15,16 +15,20 @@ from zenml_ftvr import report
 from zenml_ftvr.errors import DataError
 from zenml_ftvr.values import (
     Calibration,
+    Comparison,
     DataProfile,
     Evaluation,
+    ForecastRecord,
     PilotEvidence,
     Recommendation,
 )
 
 __all__ = [
     "CalibrationMaterializer",
+    "ComparisonMaterializer",
     "DataProfileMaterializer",
     "EvaluationMaterializer",
+    "ForecastRecordMaterializer",
     "PilotEvidenceMaterializer",
     "RecommendationMaterializer",
     "page",
@@ -142,6 +146,21 @@ class RecommendationMaterializer(_ValueMaterializer):
         return {"choice": data.choice, "verdict": data.verdict}
 
 
+class ForecastRecordMaterializer(_ValueMaterializer):
+    """`ForecastRecord`."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (ForecastRecord,)
+
+    def save_visualizations(self, data: ForecastRecord) -> dict[str, VisualizationType]:
+        """Forecasts beside outcomes."""
+        return page(self, report.record_page(data))
+
+    def extract_metadata(self, data: ForecastRecord) -> dict[str, MetadataType]:
+        """How many outcomes lay within their forecasts."""
+        inside = [one.is_inside for one in data.outcomes if one.is_inside is not None]
+        return {"forecasts": len(inside), "inside": sum(inside)}
+
+
 class EvaluationMaterializer(_ValueMaterializer):
     """`Evaluation`."""
 
@@ -157,4 +176,21 @@ class EvaluationMaterializer(_ValueMaterializer):
             f"{model.kind}/{score.metric}": score.value
             for model in data.models
             for score in model.scores
+        }
+
+
+class ComparisonMaterializer(_ValueMaterializer):
+    """`Comparison`."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Comparison,)
+
+    def save_visualizations(self, data: Comparison) -> dict[str, VisualizationType]:
+        """The verdict, the table, and how sure it is."""
+        return page(self, report.comparison_page(data))
+
+    def extract_metadata(self, data: Comparison) -> dict[str, MetadataType]:
+        """The verdict, and every approach's mean."""
+        return {
+            "verdict": data.verdict,
+            **{f"{arm.kind}/{data.metric}": arm.score(data.metric).value for arm in data.arms},
         }

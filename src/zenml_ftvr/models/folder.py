@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, assert_never
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, assert_never
 from zenml_ftvr.approaches import most_tokens
 from zenml_ftvr.errors import ModelError
 from zenml_ftvr.models.quiet import quiet
+from zenml_ftvr.models.recorded import MANIFEST_FILE, hashes_of
 from zenml_ftvr.models.resolve import absolute
 from zenml_ftvr.tasks import TargetScale, Work
 from zenml_ftvr.values import (
@@ -43,9 +45,9 @@ __all__ = [
     "save_baseline",
     "save_head",
     "save_trainable",
+    "write_manifest",
 ]
 
-MANIFEST_FILE = "ftvr.json"
 HEAD_FILE = "head.safetensors"
 ADAPTER_FILE = "adapter_model.safetensors"  # PEFT's name
 SCHEMA_VERSION = 1
@@ -66,6 +68,8 @@ class Manifest:
     base_fingerprint: str | None
     weights: Literal["whole", "adapters"]
     """Whether the folder holds all of the model, or of `lora` the adapters and the head alone."""
+    files: Mapping[str, str] | None = None
+    """The sha256 of each file that loading may read; None in folders from before it was written."""
 
 
 def _write_manifest(plan: TrainingPlan, work: Work, folder: Path) -> None:
@@ -83,8 +87,14 @@ def _write_manifest(plan: TrainingPlan, work: Work, folder: Path) -> None:
         "base": base,
         "base_fingerprint": plan.model_fingerprint,
     }
+    write_manifest(content, folder)
+
+
+def write_manifest(content: Mapping[str, Any], folder: Path) -> None:
+    """Write the manifest of a folder that has all its other files, whose hashes go into it."""
+    whole = {**content, "files": hashes_of(folder)}
     # ASCII, so that a reader need not know the encoding.
-    (folder / MANIFEST_FILE).write_text(json.dumps(content, indent=2) + "\n", encoding="ascii")
+    (folder / MANIFEST_FILE).write_text(json.dumps(whole, indent=2) + "\n", encoding="ascii")
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -115,11 +125,17 @@ def read_manifest(folder: Path) -> Manifest:
             base=None if base is None else _source(base),
             base_fingerprint=content["base_fingerprint"],
             weights=weights,
+            files=_files_of(content),
         )
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(
             f"{path} is damaged ({error!r}). Train or copy the model again."
         ) from error
+
+
+def _files_of(content: dict[str, Any]) -> dict[str, str] | None:
+    files = content.get("files")
+    return None if files is None else {str(name): str(sha256) for name, sha256 in files.items()}
 
 
 def _source(content: dict[str, Any]) -> ModelSource:

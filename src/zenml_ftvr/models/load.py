@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from zipfile import BadZipFile
 from zenml_ftvr.data import Rows, rows_of_inputs
 from zenml_ftvr.errors import ModelError
 from zenml_ftvr.models.folder import Manifest, read_manifest
+from zenml_ftvr.models.recorded import refuse_changed
 from zenml_ftvr.models.scorers import Scorer, Writer, scorer_for
 from zenml_ftvr.tasks import Answers, Outputs, Work, make_work
 from zenml_ftvr.values import Allowance, Kind, Task
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 __all__ = ["LoadedModel", "load"]
+
+log = logging.getLogger(__name__)
 
 OnRows = Callable[[int, int], None]
 
@@ -92,6 +96,9 @@ class LoadedModel:
 def load(path: str | Path, allow: Sequence[Allowance] = ()) -> LoadedModel:
     """Load the folder of a trained model; `ModelError` says what is missing and what to do.
 
+    Files are refused that are not those which were saved, by their sha256: a second for each
+    gigabyte or so.
+
     `allow` is for a model whose base has code or pickled weights of its own (`ModelSource.allow`).
     What the folder says was allowed when it was trained counts for nothing here: whoever made it
     wrote that.
@@ -109,6 +116,14 @@ def load(path: str | Path, allow: Sequence[Allowance] = ()) -> LoadedModel:
                 f"loaded. If you trust whoever made the folder, load it with "
                 f'allow=["remote_code"].'
             )
+    if manifest.files is None:
+        log.warning(
+            "%s was saved before the hashes of its files were recorded: whether they are those "
+            "that were saved is not known. Train it again, or load it only if you know its way.",
+            folder,
+        )
+    else:
+        refuse_changed(folder, manifest.files)
     work = make_work(manifest.task, manifest.labels, manifest.scale)
     try:
         return LoadedModel(manifest, work, scorer_for(folder, manifest, work, _device()))

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from zenml_ftvr.approaches import most_tokens
 from zenml_ftvr.errors import ModelError
-from zenml_ftvr.models.folder import MANIFEST_FILE, Manifest, read_manifest
+from zenml_ftvr.models.folder import MANIFEST_FILE, Manifest, read_manifest, write_manifest
 from zenml_ftvr.models.heads import auto_class
 from zenml_ftvr.models.pretrained import load_whole
 from zenml_ftvr.models.quiet import quiet
+from zenml_ftvr.models.recorded import refuse_changed
 from zenml_ftvr.models.resolve import load_tokenizer
 from zenml_ftvr.models.scorers.rows import BATCH_SIZE
 from zenml_ftvr.models.transformer import with_base
@@ -50,6 +51,8 @@ def merge_adapters(folder: str | Path, into: str | Path, texts: Sequence[str] = 
             f"{folder} holds a whole '{manifest.kind}' model: it has no adapters to merge. Use it "
             f"as it is."
         )
+    if manifest.files is not None:
+        refuse_changed(folder, manifest.files)
     if into.exists():
         raise ModelError(f"{into} exists already. Name a folder that does not.")
     tokenizer = load_tokenizer(folder)
@@ -131,5 +134,4 @@ def _name_labels(config: Any, manifest: Manifest) -> None:
 
 def _write_manifest(folder: Path, work: Path) -> None:
     content = json.loads((folder / MANIFEST_FILE).read_text())
-    content["weights"] = "whole"
-    (work / MANIFEST_FILE).write_text(json.dumps(content, indent=2) + "\n", encoding="ascii")
+    write_manifest({**content, "weights": "whole"}, work)

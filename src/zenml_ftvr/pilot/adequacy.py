@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from zenml_ftvr.approaches import refusal
+from zenml_ftvr.data import rows_of_inputs
 from zenml_ftvr.evaluate import paired_difference, scores_with_intervals
+from zenml_ftvr.evaluate.forgetting import pretrained_head
 from zenml_ftvr.models import (
     ResolvedModel,
     cached_features,
@@ -15,11 +18,14 @@ from zenml_ftvr.models import (
     train_tokenizer,
     twin_features,
 )
+from zenml_ftvr.models.baselines.ngram import fit_ngrams
+from zenml_ftvr.models.resolve import load_tokenizer
 from zenml_ftvr.pilot.folds import baseline_predictor, head_predictor, out_of_fold
 from zenml_ftvr.tasks import RowWork, work_for
+from zenml_ftvr.tasks.causal_lm import CausalWork
 from zenml_ftvr.train import Progress, silent
-from zenml_ftvr.values import Metric, Task, metric_of
-from zenml_ftvr.values.adequacy import Adequacy, Gap, Pieces
+from zenml_ftvr.values import CausalLM, Metric, Task, metric_of
+from zenml_ftvr.values.adequacy import Adequacy, Gap, Pieces, Predictability
 
 if TYPE_CHECKING:
     from zenml_ftvr.data import Dataset
@@ -32,6 +38,8 @@ __all__ = ["LOOKED_AT_ROWS", "measure_adequacy"]
 LOOKED_AT_ROWS = 1_000
 """Of the training split. A score on so many is known to 3 points, and a difference of paired scores
 to about as much, which is small beside what a model that fits and one that does not differ by."""
+FORETOLD_TEXTS = 64  # some ten thousand bytes: bits a byte are known to about a hundredth
+UNBOUNDED = 1_024  # tokens of a text that is foretold where a model names no limit: a judgement
 LEAST_TEXTS = 20  # half to train a tokenizer on, half to see how it cuts. A judgement
 OWN_VOCABULARY = 8_000
 """Of the tokenizer that the base model's is compared with, at most: a quarter of BERT's 30,522, so
@@ -53,6 +61,7 @@ def measure_adequacy(
     pieces, own_pieces = _pieces(some, base)
     progress("looking at the base model", 1, 2)
     found = Adequacy(n_rows=len(some.train), seconds=0.0, pieces=pieces, own_pieces=own_pieces)
+    found = dataclasses.replace(found, predictability=_predictability(some, base, seed))
     if refusal("head", task) is None:
         found = _with_probes(found, some, base, task, device, seed)
     progress("looking at the base model", 2, 2)
@@ -105,6 +114,52 @@ def _cut(texts: list[str], view: TokenizerView) -> Pieces:
         unknown_share=unknown / max(1, n_pieces),
         vocabulary_size=view.vocabulary_size,
     )
+
+
+def _predictability(dataset: Dataset, base: ResolvedModel, seed: int) -> Predictability | None:
+    """Of a base model that was trained to foretell text, beside counts of bytes in other texts.
+
+    Each text is begun with the model's first token, so that all of its bytes are foretold by both;
+    the counts foretell its end too, which the model is not asked for.
+    """
+    head = pretrained_head(base)
+    texts = [one for one in dataset.train.inputs if isinstance(one, str) and one.strip()]
+    if head is None or head[0] != "causal loss" or len(texts) < LEAST_TEXTS:
+        return None
+    tokenizer = load_tokenizer(base.folder, base.source.allow)
+    first = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    if first is None:
+        return None
+    most = base.architecture.max_positions or UNBOUNDED
+    rows = [[first, *ids] for ids in tokenizer(texts[1::2], add_special_tokens=False)["input_ids"]]
+    asked = [
+        (ids, text) for ids, text in zip(rows, texts[1::2], strict=True) if 1 < len(ids) <= most
+    ][:FORETOLD_TEXTS]
+    if not asked:
+        return None
+    n_bytes = sum(len(text.encode("utf-8", "surrogatepass")) for _, text in asked)
+    work = CausalWork(task=CausalLM())
+    counts = fit_ngrams(work, rows_of_inputs(texts[::2], work.task), seed)
+    counted = counts.outputs(rows_of_inputs([text for _, text in asked], work.task))
+    return Predictability(
+        by_model=_nats(head[1], [ids for ids, _ in asked]) / math.log(2) / n_bytes,
+        by_ngrams=float(counted[:, 0].sum()) / math.log(2) / n_bytes,
+        n_bytes=n_bytes,
+    )
+
+
+def _nats(model: Any, rows: list[list[int]]) -> float:
+    """Negative log-likelihood of each row after its first token, summed."""
+    import torch
+
+    model.eval()
+    total = 0.0
+    with torch.inference_mode():
+        for ids in rows:
+            batch = torch.tensor([ids])
+            logits = model(input_ids=batch, use_cache=False).logits[0, :-1].float()
+            total += float(torch.nn.functional.cross_entropy(logits, batch[0, 1:], reduction="sum"))
+    return total
 
 
 def _with_probes(

@@ -13,8 +13,10 @@ import gc
 import math
 import tempfile
 import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -56,14 +58,16 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from zenml_ftvr.data import Dataset, Rows
+    from zenml_ftvr.data import Rows
+
+    Features = npt.NDArray[np.float32]
 
 __all__ = ["PilotBench", "run_pilots"]
 
 LEAST_LIMIT = 1.0  # second: of a plan whose time is all but up
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class PilotBench:
     """What pilots are run with."""
 
@@ -75,11 +79,28 @@ class PilotBench:
     """As the user gave them."""
     priced: Mapping[Kind, PricedArm]
     calibration: Calibration
+    progress: Progress = silent
+
+    @cached_property
+    def features(self) -> tuple[Features, Features]:
+        """Of the rows to train on and of those to judge by, by the base model; computed once."""
+        if self.base is None:
+            raise TrainingError("approach 'head' needs a base model; set base_model.name.")
+        base, device = self.base, self.calibration.hardware.device
+
+        def features(rows: Rows, what: str) -> Features:
+            return cached_features(
+                base,
+                rows,
+                self.basis.task,
+                device,
+                lambda done, total: self.progress(f"features, {what}", done, total),
+            )
+
+        return features(self.rows.pool, "train"), features(self.rows.select, "validation")
 
 
-def run_pilots(
-    protocol: PilotProtocol, bench: PilotBench, progress: Progress = silent
-) -> PilotEvidence:
+def run_pilots(protocol: PilotProtocol, bench: PilotBench) -> PilotEvidence:
     """Run what the protocol asks for, within its seconds.
 
     A training that goes wrong is recorded with the reason, and its seconds count. Raises
@@ -90,8 +111,8 @@ def run_pilots(
     def run(request: PilotRequest, left: float) -> tuple[PilotRun, ...]:
         nonlocal spent
         what = f"{request.kind} on {request.n_train:,} rows"
-        progress("pilots, seconds", round(spent), round(protocol.seconds_allowed), what)
-        done = _run(protocol, bench, request, left, progress)
+        bench.progress("pilots, seconds", round(spent), round(protocol.seconds_allowed), what)
+        done = _run(protocol, bench, request, left)
         spent += sum(one.seconds for one in done)
         return done
 
@@ -116,11 +137,7 @@ def _as_the_plan_counts(evidence: PilotEvidence, bench: PilotBench) -> PilotEvid
 
 
 def _run(
-    protocol: PilotProtocol,
-    bench: PilotBench,
-    request: PilotRequest,
-    left: float,
-    progress: Progress,
+    protocol: PilotProtocol, bench: PilotBench, request: PilotRequest, left: float
 ) -> tuple[PilotRun, ...]:
     """One pilot, from its rows to its score, and before it a first seed that collapsed."""
     from safetensors import SafetensorError
@@ -129,17 +146,16 @@ def _run(
     first: PilotRun | None = None
     model: TrainedModel | None = None
     try:
-        answers, model = _trained(bench, request, left, progress)
+        answers, model = _trained(bench, request, left)
         first = None if model is None else _collapsed_before(request, model)
         status, value, detail = _judged(protocol, request, answers, model)
     except Interrupted:
         raise
     except Diverged as error:
         status, value, detail = "diverged", None, str(error)
-    except (FtvrError, RuntimeError, MemoryError, OSError, SafetensorError) as error:
+    # scikit-learn says by ValueError that rows are too few for it.
+    except (FtvrError, RuntimeError, MemoryError, OSError, ValueError, SafetensorError) as error:
         status, value, detail = "failed", None, str(error) or type(error).__name__
-    finally:
-        gc.collect()
     before = 0.0 if first is None else first.seconds
     earlier = 0.0 if model is None else _seconds_of_killed(model, first)
     own = PilotRun(
@@ -156,7 +172,7 @@ def _run(
 
 
 def _trained(
-    bench: PilotBench, request: PilotRequest, left: float, progress: Progress
+    bench: PilotBench, request: PilotRequest, left: float
 ) -> tuple[Answers, TrainedModel | None]:
     """Train on the request's rows, and answer those that pilots are judged on.
 
@@ -170,7 +186,7 @@ def _trained(
         baseline = fit_baseline(work, dataset.train, request.seed)
         return work.answers(baseline.outputs(select), select), None
     if request.kind == "head":
-        return _solved_head(bench, cast(RowWork, work), dataset, request, progress), None
+        return _solved_head(bench, cast(RowWork, work), dataset.train, request), None
     whole = bench.priced[request.kind]
     plan = plan_of_pilot(
         bench.approaches[request.kind], whole, bench.basis, bench.rows.counts, request
@@ -186,35 +202,22 @@ def _trained(
     )
     with tempfile.TemporaryDirectory(prefix="ftvr-") as name:
         folder = Path(name) / "model"
-        model = run_plan(plan, dataset, folder, bench.calibration.hardware, progress=progress)
+        model = run_plan(plan, dataset, folder, bench.calibration.hardware, progress=bench.progress)
+        gc.collect()  # the model that was trained, before another is loaded
         loaded = load(folder, plan.allow)
         said = f"pilot of {request.kind}, rows judged on"
-        return loaded.answers(select, lambda done, total: progress(said, done, total)), model
+        return loaded.answers(select, lambda done, total: bench.progress(said, done, total)), model
 
 
-def _solved_head(
-    bench: PilotBench, work: RowWork, dataset: Dataset, request: PilotRequest, progress: Progress
-) -> Answers:
-    """A head on features that are computed once for all of the pilots, and the training after."""
-    if bench.base is None:
-        raise TrainingError("approach 'head' needs a base model; set base_model.name.")
-    base, device = bench.base, bench.calibration.hardware.device
-
-    def features(rows: Rows, what: str) -> npt.NDArray[np.float32]:
-        return cached_features(
-            base,
-            rows,
-            work.task,
-            device,
-            lambda done, total: progress(f"features, {what}", done, total),
-        )
-
-    features(bench.rows.pool, "train")
-    trained_on = features(dataset.train, "pilot")
-    c = choose_strength(work, trained_on, dataset.train, request.seed)
-    head = fit_head(work, trained_on, dataset.train, c, request.seed)
-    select = bench.rows.select
-    return work.answers(head.logits(features(select, "rows judged on")), select)
+def _solved_head(bench: PilotBench, work: RowWork, rows: Rows, request: PilotRequest) -> Answers:
+    """A head on features that all pilots share, and the training that follows."""
+    of_pool, of_select = bench.features
+    features = of_pool[bench.rows.places(request.n_train, request.draw)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of classes with fewer rows than folds
+        c = choose_strength(work, features, rows, request.seed)
+    head = fit_head(work, features, rows, c, request.seed)
+    return work.answers(head.logits(of_select), bench.rows.select)
 
 
 def _collapsed_before(request: PilotRequest, model: TrainedModel) -> PilotRun | None:

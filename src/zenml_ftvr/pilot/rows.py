@@ -46,20 +46,25 @@ class PilotRows:
             n_select=len(self.select),
         )
 
-    def subset(self, n: int, draw: int) -> Dataset:
-        """The first `n` rows of an order, with the rows it is stopped by and judged on.
+    def places(self, n: int, draw: int) -> npt.NDArray[np.int64]:
+        """Where in the pool the first `n` rows of a draw's order are, ascending.
 
         A larger subset of the same draw holds every smaller one.
         """
         import numpy as np
 
-        places = np.sort(_order(self.dataset, self.pool, self.task, draw)[:n])
+        return np.sort(_order(self.dataset, self.pool, self.task, draw)[:n])
+
+    def subset(self, n: int, draw: int) -> Dataset:
+        """The rows at `places`, with the rows that stop a training and those it is judged on."""
+        import numpy as np
+
         n_tune = self.counts.tune_of(n)
         tune = np.sort(hash_order(self.tune, SELECTED)[:n_tune])
         named = f"{self.dataset.fingerprint}:pilot:{n}:{draw}:{n_tune}:{len(self.select)}"
         return dataclasses.replace(
             self.dataset,
-            train=self.pool.take(places),
+            train=self.pool.take(self.places(n, draw)),
             validation=self.tune.take(tune),
             test=self.select,
             fingerprint=hashlib.sha256(named.encode()).hexdigest(),

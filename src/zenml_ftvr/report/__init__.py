@@ -10,6 +10,7 @@ from zenml_ftvr.report.pages import (
     pilots_page,
     profile_page,
     recommendation_page,
+    record_page,
     render_report,
     trained_model_page,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "pilots_page",
     "profile_page",
     "recommendation_page",
+    "record_page",
     "render_markdown",
     "render_report",
     "trained_model_page",

@@ -58,10 +58,9 @@ display:block}
 table{border-collapse:collapse;width:100%;font-size:.92rem;font-variant-numeric:tabular-nums}
 th,td{text-align:left;vertical-align:top;padding:.45rem .75rem .45rem 0;
 border-bottom:1px solid var(--line)}
-th{font-weight:600;color:var(--muted);white-space:nowrap}
-td.n,th.n{text-align:right;white-space:nowrap}
-td.l{max-width:22rem;min-width:4.5rem;overflow-wrap:anywhere}
-td.l:first-child{min-width:1.5rem}
+th{font-weight:600;color:var(--muted);vertical-align:bottom}
+td.n,th.n{text-align:right}td.n{white-space:nowrap}
+td.l{max-width:22rem}td.long{min-width:9rem;overflow-wrap:anywhere}
 tr.chosen td{background:var(--soft)}tr.chosen td:first-child{box-shadow:inset 3px 0 var(--accent)}
 tr td:first-child,tr th:first-child{padding-left:.6rem}
 .callout{border-left:3px solid var(--warn);background:var(--card);padding:.6rem .9rem;
@@ -74,21 +73,26 @@ code{font-family:ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monosp
 .narrow{display:none}.narrow svg{max-width:26rem}svg text{fill:var(--ink);
 font:13px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
 svg .muted{fill:var(--muted)}svg .grid{stroke:var(--line)}
-.bar{background:var(--s1);height:.7rem;border-radius:.2rem;min-width:2px}
-.heat{width:auto}.heat td,.heat th{padding:.3rem .4rem;border:1px solid var(--line);
-text-align:right}
+.bar{background:var(--s1);height:.7rem;margin-top:.3rem;border-radius:.2rem;min-width:2px}
+.heat{width:auto}.heat th{white-space:nowrap}
+.heat td,.heat th{padding:.3rem .4rem;border:1px solid var(--line);text-align:right}
 .heat td{min-width:2.1rem}.heat th{max-width:12rem;overflow:hidden;text-overflow:ellipsis}
 .heat thead th{writing-mode:vertical-rl;transform:rotate(180deg);text-align:left;max-height:9rem;
 vertical-align:bottom;padding:.4rem .3rem;border-width:0}
 details{margin:.5rem 0}summary{cursor:pointer;color:var(--accent)}
 footer{margin-top:3rem;color:var(--muted);font-size:.85rem}
-.on-map text{font-weight:600;paint-order:stroke;stroke:var(--paper);stroke-width:3px}
+.on-map text{font-weight:600}.on-map text,.beside text{paint-order:stroke;stroke:var(--paper);
+stroke-width:3px}
 @media (max-width:40rem){.wide{display:none}.narrow{display:block}
-main{padding:1.25rem .9rem 3rem}.verdict{font-size:1.3rem}}
-@media print{main{max-width:none;padding:0}h2{break-after:avoid}
+main{padding:1.25rem .9rem 3rem}.verdict{font-size:1.3rem}table{font-size:.86rem}}
+@media print{main{max-width:none;padding:0}table{font-size:.75rem}
+th,td{padding:.3rem .4rem .3rem 0}h2{break-after:avoid}
 table,.chart,.fact{break-inside:avoid}
 .box{overflow:visible}.wide{display:block}.narrow{display:none}details>*{display:block}}
 """
+
+
+WORD = 20  # characters that a column is always as wide as: the longest words of prose
 
 
 def shell(title: str, body: str) -> str:
@@ -108,8 +112,8 @@ def section(heading: str, blocks: Blocks) -> str:
 
 
 def html_of(blocks: Blocks) -> str:
-    """Blocks in their order; every text in them is escaped here."""
-    return "".join(_html(block) for block in blocks)
+    """Blocks in their order, each on lines of its own; every text in them is escaped here."""
+    return "\n".join(html for block in blocks if (html := _html(block)))
 
 
 def _html(block: Block) -> str:
@@ -134,7 +138,7 @@ def _html(block: Block) -> str:
             return _heat_table(block)
         case Chart():
             return (
-                f'<div class="chart wide">{block.wide}</div>'
+                f'<div class="chart wide">{block.wide}</div>\n'
                 f'<div class="chart narrow">{block.narrow}</div>'
             )
         case Code():
@@ -158,19 +162,22 @@ def _facts(facts: Facts) -> str:
 def _table(table: Table) -> str:
     def cell(tag: str, index: int, text: str) -> str:
         kind = "n" if index in table.numeric else "l"
+        if kind == "l" and any(len(word) > WORD for word in text.split()):
+            kind = "l long"
         return f'<{tag} class="{kind}">{escape(text)}</{tag}>'
 
     bars = [_bar(share) for share in table.shares] or [""] * len(table.rows)
     head = "".join(cell("th", index, text) for index, text in enumerate(table.header))
     head += "<th></th>" if table.shares else ""
-    body = "".join(
+    body = "\n".join(
         ('<tr class="chosen">' if place == table.chosen else "<tr>")
         + "".join(cell("td", index, text) for index, text in enumerate(row))
         + f"{bar}</tr>"
         for place, (row, bar) in enumerate(zip(table.rows, bars, strict=True))
     )
     return (
-        f'<div class="box"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+        f'<div class="box"><table><thead><tr>{head}</tr></thead><tbody>\n{body}\n'
+        f"</tbody></table></div>"
     )
 
 
@@ -180,7 +187,7 @@ def _bar(share: float) -> str:
 
 def _heat_table(table: HeatTable) -> str:
     head = "".join(f'<th title="{escape(label)}">{escape(label)}</th>' for label in table.labels)
-    body = []
+    body, newline = [], "\n"
     for true, row in enumerate(table.counts):
         total = sum(row) or 1
         cells = "".join(
@@ -192,7 +199,7 @@ def _heat_table(table: HeatTable) -> str:
         body.append(f'<tr><th title="{name}">{name}</th>{cells}</tr>')
     return (
         f'<div class="box"><table class="heat"><thead><tr><th></th>{head}</tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table></div>"
+        f"<tbody>\n{newline.join(body)}\n</tbody></table></div>"
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 from zenml_ftvr.report import sections
 from zenml_ftvr.report.blocks import Bullets, Fact, Facts, Table
+from zenml_ftvr.report.card import FOLDER
 from zenml_ftvr.report.page import html_of, section, shell
 from zenml_ftvr.report.whole import comparison_sections, evaluation_sections, report_sections
 from zenml_ftvr.report.wording import approach_name, escape, number, what_trains
@@ -14,10 +16,12 @@ from zenml_ftvr.values import (
     Comparison,
     DataProfile,
     Evaluation,
+    ForecastRecord,
     PilotEvidence,
     Recommendation,
     TrainedModel,
 )
+from zenml_ftvr.values.words import METRIC_WORDS
 
 __all__ = [
     "calibration_page",
@@ -27,10 +31,12 @@ __all__ = [
     "pilots_page",
     "profile_page",
     "recommendation_page",
+    "record_page",
     "render_report",
     "trained_model_page",
 ]
 
+NAMES: dict[str, str] = {str(metric): words for metric, words in METRIC_WORDS.items()}
 TEXT_SHOWN = 300  # characters of a sample row: enough to see what it is
 
 
@@ -81,10 +87,17 @@ def recommendation_page(recommendation: Recommendation) -> str:
         f'<h1>Recommendation</h1><p class="verdict">{escape(recommendation.verdict)}</p>'
         + html_of(sections.ranking(recommendation))
         + section("Why this one", sections.reasons(recommendation))
+        + section("Whether the base model fits", sections.adequacy(recommendation))
         + section("How scores grow with data", sections.growth(recommendation))
         + section("What would change the answer", sections.decision_map(recommendation))
     )
     return shell("Recommendation", body)
+
+
+def record_page(record: ForecastRecord) -> str:
+    """Forecasts, and what came of them."""
+    body = f"<h1>Forecast and outcome</h1>{html_of(sections.record(record))}"
+    return shell("Forecast and outcome", body)
 
 
 def evaluation_page(evaluation: Evaluation) -> str:
@@ -109,8 +122,8 @@ def trained_model_page(model: TrainedModel) -> str:
     """A trained model: scores on the validation rows, curves, plan."""
     last = {point.metric: point.value for point in model.curve if point.metric.startswith("eval/")}
     tiles = [
-        Fact(number(value), f"{name.removeprefix('eval/')} on validation rows at the end")
-        for name, value in last.items()
+        Fact(number(value), f"{NAMES.get(name, name)} on validation rows at the end")
+        for name, value in ((one.removeprefix("eval/"), value) for one, value in last.items())
     ]
     body = (
         f"<h1>{escape(approach_name(model.kind))}: "
@@ -118,6 +131,7 @@ def trained_model_page(model: TrainedModel) -> str:
         + html_of(
             (Facts(tuple(tiles)), *sections.curves([model])) if tiles else sections.curves([model])
         )
+        + section("Use the model", sections.usage([dataclasses.replace(model, path=FOLDER)]))
         + section("Plan and record", (*sections.plan_table(model), Bullets(model.plan.reasons)))
     )
     return shell(approach_name(model.kind), body)

@@ -21,9 +21,11 @@ def report_sections(
     return (
         ("The approaches, ranked", sections.ranking(recommendation)),
         ("Why this one", sections.reasons(recommendation)),
+        ("Whether the base model fits", sections.adequacy(recommendation)),
         ("How scores grow with data", sections.growth(recommendation)),
         ("What would change the answer", sections.decision_map(recommendation)),
         ("On unseen rows", sections.results(evaluation)),
+        ("Forecast and outcome", sections.outcomes(recommendation, evaluation)),
         ("Whether its confidence is right", sections.reliability(evaluation)),
         ("Parts of the rows", sections.slices(evaluation)),
         ("Likely label errors", sections.label_doubts(evaluation)),

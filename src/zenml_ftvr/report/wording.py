@@ -86,7 +86,7 @@ def what_trains(kind: Kind, task: Task | None) -> str:
 def metric_name(metric: Metric) -> str:
     """As a heading calls it."""
     words = metric_words(metric)
-    return words[0].upper() + words[1:]
+    return words if metric == "chrf" else words[0].upper() + words[1:]
 
 
 def number(value: float, digits: int = 3) -> str:

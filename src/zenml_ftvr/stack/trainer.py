@@ -15,7 +15,10 @@ from uuid import UUID
 from zenml.client import Client
 from zenml.config.global_config import GlobalConfiguration
 from zenml.config.resource_settings import ResourceSettings
-from zenml.constants import ENV_ZENML_CUSTOM_SOURCE_ROOT
+from zenml.constants import (
+    ENV_ZENML_CUSTOM_SOURCE_ROOT,
+    ENV_ZENML_DISABLE_DATABASE_MIGRATION,
+)
 from zenml.enums import ExecutionStatus
 from zenml.exceptions import IllegalOperationError
 from zenml.execution.pipeline.dynamic.run_context import DynamicPipelineRunContext
@@ -314,6 +317,8 @@ def _environment(
     own = {
         **from_zenml,
         ENV_ZENML_CUSTOM_SOURCE_ROOT: source_utils.get_source_root(),
+        # This process has brought the database up to date: to look again takes seconds.
+        ENV_ZENML_DISABLE_DATABASE_MIGRATION: "true",
         **threads,
         **gpus,
         **settings.environment,

@@ -13,8 +13,16 @@ from zenml.config.cache_policy import CachePolicy
 import zenml_ftvr
 from zenml_ftvr.hardware import detect, installed_versions
 from zenml_ftvr.stack import trainers
+from zenml_ftvr.steps.texts_seen import changed_texts
 
-__all__ = ["CACHE_POLICY", "MEASURED_CACHE_POLICY", "code_and_machine", "code_and_versions"]
+__all__ = [
+    "CACHE_POLICY",
+    "MEASURED_CACHE_POLICY",
+    "TRAINING_CACHE_POLICY",
+    "code_and_machine",
+    "code_and_texts",
+    "code_and_versions",
+]
 
 
 @functools.cache
@@ -29,6 +37,11 @@ def code_and_versions() -> str:
         key.update(file.relative_to(root).as_posix().encode())
         key.update(file.read_bytes())
     return key.hexdigest()
+
+
+def code_and_texts() -> str:
+    """As `code_and_versions`, and changes with the unlabelled texts that trainings learnt from."""
+    return code_and_versions() + changed_texts()
 
 
 def code_and_machine() -> str:
@@ -46,4 +59,5 @@ def _policy(function: str) -> CachePolicy:
 
 
 CACHE_POLICY = _policy("code_and_versions")
+TRAINING_CACHE_POLICY = _policy("code_and_texts")
 MEASURED_CACHE_POLICY = _policy("code_and_machine")

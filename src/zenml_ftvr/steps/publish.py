@@ -19,9 +19,14 @@ from zenml_ftvr.stack.step_run import (
 )
 from zenml_ftvr.tracking import (
     WANDB_REPORT_FILE,
+    RunTracker,
     curves_table,
+    decision_map_table,
     evidence_table,
+    learning_curves_table,
     model_artifact,
+    pareto_table,
+    pilots_table,
     ranking_table,
     report_content,
 )
@@ -81,6 +86,9 @@ def _publish(
         run.attach("ftvr/recommendation", *ranking_table(recommendation))
         run.attach("ftvr/evidence", *evidence_table(recommendation))
         run.attach("ftvr/curves", *curves_table(models))
+        _attach_foresight(run, recommendation)
+        if evaluation.pareto:
+            run.attach("ftvr/pareto", *pareto_table(evaluation))
         if tracking.registry is not None:
             run.register(model_artifact(experiment, models[0]), tracking.registry)
         content = report_content(
@@ -98,6 +106,18 @@ def _publish(
         elif tracked is not None:
             place = shlex.quote(tracked.offline_copy or str(folder))
             log_metadata({"wandb_publish_command": f"zenml-ftvr publish {place}"})
+
+
+def _attach_foresight(run: RunTracker, recommendation: Recommendation) -> None:
+    """Pilots, the curves through them and the map, as tables."""
+    if recommendation.pilots is not None:
+        run.attach("ftvr/pilots", *pilots_table(recommendation.pilots))
+    foresight = recommendation.foresight
+    if foresight is None:
+        return
+    run.attach("ftvr/learning_curves", *learning_curves_table(foresight))
+    if foresight.map is not None:
+        run.attach("ftvr/map", *decision_map_table(foresight.map))
 
 
 def _write_whole(path: Path, text: str) -> None:

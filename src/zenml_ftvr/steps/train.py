@@ -11,8 +11,10 @@ from zenml_ftvr.errors import TrainingError
 from zenml_ftvr.hardware import detect, installed_versions
 from zenml_ftvr.materializers import TrainedModelMaterializer, work_folder
 from zenml_ftvr.stack import trainer_usd_per_hour
+from zenml_ftvr.stack.remote_files import files_of_active_store
 from zenml_ftvr.stack.step_run import experiment_of, open_step_run, tracked_run
-from zenml_ftvr.steps.cache import CACHE_POLICY
+from zenml_ftvr.steps.cache import TRAINING_CACHE_POLICY
+from zenml_ftvr.steps.texts_seen import remember_texts
 from zenml_ftvr.tracking import data_artifact, model_artifact, ranking_table
 from zenml_ftvr.train import print_progress, run_plan
 from zenml_ftvr.values import (
@@ -44,7 +46,7 @@ __all__ = [
 ]
 
 
-@step(cache_policy=CACHE_POLICY, output_materializers=TrainedModelMaterializer)
+@step(cache_policy=TRAINING_CACHE_POLICY, output_materializers=TrainedModelMaterializer)
 def train_baseline(
     dataset: Dataset,
     recommendation: Recommendation | None = None,
@@ -58,7 +60,7 @@ def train_baseline(
     return _train(plan, dataset, recommendation, tracking)
 
 
-@step(cache_policy=CACHE_POLICY, output_materializers=TrainedModelMaterializer)
+@step(cache_policy=TRAINING_CACHE_POLICY, output_materializers=TrainedModelMaterializer)
 def finetune_head(
     dataset: Dataset,
     recommendation: Recommendation | None = None,
@@ -73,7 +75,7 @@ def finetune_head(
     return _train(plan, dataset, recommendation, tracking)
 
 
-@step(cache_policy=CACHE_POLICY, output_materializers=TrainedModelMaterializer)
+@step(cache_policy=TRAINING_CACHE_POLICY, output_materializers=TrainedModelMaterializer)
 def finetune_contrastive(
     dataset: Dataset,
     recommendation: Recommendation | None = None,
@@ -88,7 +90,7 @@ def finetune_contrastive(
     return _train(plan, dataset, recommendation, tracking)
 
 
-@step(cache_policy=CACHE_POLICY, output_materializers=TrainedModelMaterializer)
+@step(cache_policy=TRAINING_CACHE_POLICY, output_materializers=TrainedModelMaterializer)
 def finetune_partial(
     dataset: Dataset,
     recommendation: Recommendation | None = None,
@@ -103,7 +105,7 @@ def finetune_partial(
     return _train(plan, dataset, recommendation, tracking)
 
 
-@step(cache_policy=CACHE_POLICY, output_materializers=TrainedModelMaterializer)
+@step(cache_policy=TRAINING_CACHE_POLICY, output_materializers=TrainedModelMaterializer)
 def finetune_full(
     dataset: Dataset,
     recommendation: Recommendation | None = None,
@@ -118,7 +120,7 @@ def finetune_full(
     return _train(plan, dataset, recommendation, tracking)
 
 
-@step(cache_policy=CACHE_POLICY, output_materializers=TrainedModelMaterializer)
+@step(cache_policy=TRAINING_CACHE_POLICY, output_materializers=TrainedModelMaterializer)
 def finetune_lora(
     dataset: Dataset,
     recommendation: Recommendation | None = None,
@@ -133,7 +135,7 @@ def finetune_lora(
     return _train(plan, dataset, recommendation, tracking)
 
 
-@step(cache_policy=CACHE_POLICY, output_materializers=TrainedModelMaterializer)
+@step(cache_policy=TRAINING_CACHE_POLICY, output_materializers=TrainedModelMaterializer)
 def train_from_scratch(
     dataset: Dataset,
     recommendation: Recommendation | None = None,
@@ -188,9 +190,18 @@ def _train(
     config = _tracked_config(plan, dataset, recommendation)
     experiment = experiment_of(tracking)
     with open_step_run(tracking, "train", name, tags, config) as run, work_folder() as work:
+        remember_texts(plan.approach)
         run.uses(data_artifact(experiment, dataset.fingerprint, config["rows"]))
         folder = work / "model"
-        model = run_plan(plan, dataset, folder, hardware, log=run.log, progress=print_progress())
+        model = run_plan(
+            plan,
+            dataset,
+            folder,
+            hardware,
+            log=run.log,
+            progress=print_progress(),
+            mirror=files_of_active_store(),
+        )
         run.summarize(
             {
                 "cost/seconds": model.seconds,

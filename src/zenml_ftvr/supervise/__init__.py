@@ -3,9 +3,10 @@
 Neither ZenML nor torch is loaded here: a supervisor starts in a tenth of a second.
 """
 
+from zenml_ftvr.supervise.kernel import kill_counters
 from zenml_ftvr.supervise.lines import WholeLines
 from zenml_ftvr.supervise.outcome import describe_failure
-from zenml_ftvr.supervise.record import Limits, ProcessId, ProcessRecord
+from zenml_ftvr.supervise.record import Limits, ProcessId, ProcessRecord, record_of_this_process
 from zenml_ftvr.supervise.start import Order, start, stop
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     "ProcessRecord",
     "WholeLines",
     "describe_failure",
+    "kill_counters",
+    "record_of_this_process",
     "start",
     "stop",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
@@ -96,16 +95,3 @@ def _proportional(pid: int) -> int:
     except psutil.Error:
         return _resident(pid)
     return int(getattr(memory, "pss", memory.uss))
-
-
-def kernel_kills() -> int:
-    """How many processes of this control group the kernel has ended for want of memory."""
-    for path in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"):
-        if not os.path.exists(path):  # noqa: PTH110  (two fixed files, read four times a run)
-            continue
-        with open(path, encoding="utf-8") as stream:  # noqa: PTH123
-            for line in stream:
-                name, _, count = line.partition(" ")
-                if name == "oom_kill":
-                    return int(count)
-    return 0

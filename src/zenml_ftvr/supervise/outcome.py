@@ -21,7 +21,8 @@ def describe_failure(record: ProcessRecord, raw_output: Path) -> str:
                 f"{step} held {record.peak_memory_gib:.2f} GiB of memory, its limit is "
                 f"{limits.memory_gib:g} GiB, and it was ended after {_clock(record.seconds)}. "
                 f"Raise the trainer's memory_limit_gib (or ResourceSettings(memory=...)), or train "
-                f"a smaller model, on shorter texts, or with less data in memory."
+                f"a smaller model, on shorter texts, or with less data in memory. A training that "
+                f"is tried again computes half as many rows at once."
             )
         case "wall_clock":
             return (
@@ -52,10 +53,11 @@ def _from_outside(record: ProcessRecord, raw_output: Path) -> str:
             f"{record.supervisor.pid} on {record.host}) was killed, and the step's with it. "
             f"Run the pipeline again."
         )
-    if record.exit_code == -signal.SIGKILL and record.kernel_kills:
+    if record.for_want_of_memory:
         return (
             f"{step} was ended by the kernel for want of memory after {after}; {peak}. Use less, "
-            f"or set the trainer's memory_limit_gib, so that it ends before the machine is full."
+            f"or set the trainer's memory_limit_gib, so that it ends before the machine is full. "
+            f"A training that is tried again computes half as many rows at once."
         )
     if record.exit_code == -signal.SIGKILL:
         return (

@@ -12,7 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-__all__ = ["Ending", "Limits", "ProcessId", "ProcessRecord"]
+__all__ = [
+    "RECORD_VARIABLE",
+    "Ending",
+    "Limits",
+    "ProcessId",
+    "ProcessRecord",
+    "record_of_this_process",
+]
+
+RECORD_VARIABLE = "ZENML_FTVR_PROCESS_RECORD"
+"""Names, for the child, the file with its record: a later process asks it how the child ended."""
 
 Ending = Literal["itself", "memory", "wall_clock", "request", "parent_gone"]
 """`itself` covers whatever came from outside of the supervisor too, such as the kernel."""
@@ -110,6 +120,12 @@ class ProcessRecord:
         return self.exit_code is None and self.supervisor.is_alive
 
     @property
+    def for_want_of_memory(self) -> bool:
+        """Whether the limit ended it, or the kernel did, as its control group counts."""
+        by_kernel = self.exit_code == -signal.SIGKILL and self.kernel_kills > 0
+        return self.ended_by == "memory" or by_kernel
+
+    @property
     def signal_name(self) -> str | None:
         if self.exit_code is None or self.exit_code >= 0:
             return None
@@ -137,3 +153,9 @@ class ProcessRecord:
             content["child"] = ProcessId(**content["child"])
         known = {field.name for field in dataclasses.fields(cls)}
         return cls(**{name: value for name, value in content.items() if name in known})
+
+
+def record_of_this_process() -> Path | None:
+    """The record's file of the supervised process that this is, or is below; None for no such."""
+    path = os.environ.get(RECORD_VARIABLE)
+    return None if path is None else Path(path)

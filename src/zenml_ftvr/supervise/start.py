@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zenml_ftvr.errors import TrainingError
-from zenml_ftvr.supervise.record import Limits, ProcessId, ProcessRecord
+from zenml_ftvr.supervise.record import RECORD_VARIABLE, Limits, ProcessId, ProcessRecord
 
 __all__ = [
     "RAW_OUTPUT",
@@ -60,7 +60,11 @@ def start(order: Order, environment: Mapping[str, str]) -> subprocess.Popen[byte
     supervisor = subprocess.Popen(
         # -P: a file in the working folder must not take the place of a module.
         [sys.executable, "-P", "-m", "zenml_ftvr.supervise.supervisor"],
-        env={**environment, RAW_OUTPUT: str(order.raw_output)},
+        env={
+            **environment,
+            RAW_OUTPUT: str(order.raw_output),
+            RECORD_VARIABLE: str(order.record.absolute()),
+        },
         stdin=subprocess.PIPE,
         start_new_session=True,
     )

@@ -20,7 +20,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
-from zenml_ftvr.supervise.family import Family, adopt_orphans, kernel_kills
+from zenml_ftvr.supervise.family import Family, adopt_orphans
+from zenml_ftvr.supervise.kernel import kernel_kills
 from zenml_ftvr.supervise.lines import WholeLines
 from zenml_ftvr.supervise.record import Ending, ProcessId, ProcessRecord
 from zenml_ftvr.supervise.start import RAW_OUTPUT, TERMINAL
@@ -88,6 +89,9 @@ class Supervisor:
         patience = min(AFTER_THE_CHILD_SECONDS, self._record.limits.grace_seconds)
         grace = 0.0 if reason == "memory" else patience
         self._family.end(grace, lambda: self._reap(child.pid))
+        while self._exit_code is None:  # it may have ended since it was last asked for
+            self._reap(child.pid)
+            time.sleep(TICK_SECONDS)
         child.returncode = self._exit_code  # reaped here, among the orphans
         output.finish()
         self._note(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from zenml_ftvr.errors import DataError
 from zenml_ftvr.tasks.answers import Answers, ClassAnswers
+from zenml_ftvr.tasks.labelled import LabelledWork
 from zenml_ftvr.tasks.text_classification import label_predictions, label_settings
-from zenml_ftvr.tasks.work import Collate, HeadKind, TargetKind, TargetScale
-from zenml_ftvr.values import ImageClassification, Metric, metric_of, metrics_of
+from zenml_ftvr.tasks.work import Collate, HeadKind, TargetKind
+from zenml_ftvr.values import ImageClassification
 
 if TYPE_CHECKING:
     import numpy as np
@@ -112,12 +112,8 @@ def _stack(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageWork:
+class ImageWork(LabelledWork[ImageClassification]):
     """Image classification on one data set."""
-
-    task: ImageClassification
-    labels: tuple[str, ...]
-    scale: TargetScale = dataclasses.field(default_factory=TargetScale)
 
     @property
     def target(self) -> TargetKind:
@@ -126,14 +122,6 @@ class ImageWork:
     @property
     def head(self) -> HeadKind:
         return "image-classification"
-
-    @property
-    def selects_by(self) -> Metric | Literal["loss"]:
-        return metric_of(self.task)
-
-    @property
-    def in_training(self) -> tuple[Metric, ...]:
-        return metrics_of(self.task)
 
     def model_settings(self) -> dict[str, Any]:
         """The classes by name."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from zenml_ftvr.tasks.answers import Answers, ClassAnswers, NumberAnswers, SetAnswers
 from zenml_ftvr.tasks.encoded import EncodedRows, ragged
+from zenml_ftvr.tasks.labelled import LabelledWork
 from zenml_ftvr.tasks.predictions import NumberPrediction, Prediction, SetPrediction
-from zenml_ftvr.tasks.work import Collate, HeadKind, TargetKind, TargetScale
-from zenml_ftvr.values import Metric, TextClassification, metric_of, metrics_of
+from zenml_ftvr.tasks.work import Collate, HeadKind, TargetKind
+from zenml_ftvr.values import TextClassification
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,13 +71,8 @@ def label_predictions(logits: Scores, labels: Sequence[str]) -> list[Prediction]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TextWork:
+class TextWork(LabelledWork[TextClassification]):
     """Text classification on one data set."""
-
-    task: TextClassification
-    labels: tuple[str, ...]
-    scale: TargetScale = dataclasses.field(default_factory=TargetScale)
-    """Of the numbers to be predicted; of no use where there are labels."""
 
     @property
     def target(self) -> TargetKind:
@@ -86,14 +81,6 @@ class TextWork:
     @property
     def head(self) -> HeadKind:
         return "sequence-classification"
-
-    @property
-    def selects_by(self) -> Metric | Literal["loss"]:
-        return metric_of(self.task)
-
-    @property
-    def in_training(self) -> tuple[Metric, ...]:
-        return metrics_of(self.task)
 
     def model_settings(self) -> dict[str, Any]:
         """Classes by name, and which loss the head is trained with."""

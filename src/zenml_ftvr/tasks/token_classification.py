@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from zenml_ftvr.tasks.answers import Answers, TagAnswers
 from zenml_ftvr.tasks.encoded import EncodedRows, ragged_pairs
+from zenml_ftvr.tasks.labelled import LabelledWork
 from zenml_ftvr.tasks.predictions import TagPrediction
 from zenml_ftvr.tasks.text_classification import TOKENISER_BATCH, label_settings
-from zenml_ftvr.tasks.work import Collate, HeadKind, TargetScale
-from zenml_ftvr.values import Metric, TokenClassification, metric_of, metrics_of
+from zenml_ftvr.tasks.work import Collate, HeadKind
+from zenml_ftvr.values import TokenClassification
 
 if TYPE_CHECKING:
     from zenml_ftvr.data import Rows
@@ -63,24 +63,12 @@ def align(row: PiecedRow, tag_ids: Sequence[int]) -> list[int]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TagWork:
+class TagWork(LabelledWork[TokenClassification]):
     """Token classification on one data set."""
-
-    task: TokenClassification
-    labels: tuple[str, ...]
-    scale: TargetScale = dataclasses.field(default_factory=TargetScale)
 
     @property
     def head(self) -> HeadKind:
         return "token-classification"
-
-    @property
-    def selects_by(self) -> Metric | Literal["loss"]:
-        return metric_of(self.task)
-
-    @property
-    def in_training(self) -> tuple[Metric, ...]:
-        return metrics_of(self.task)
 
     def model_settings(self) -> dict[str, Any]:
         """The tags by name."""

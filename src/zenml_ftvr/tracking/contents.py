@@ -8,17 +8,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from zenml_ftvr.values import Evaluation, RankedArm, Recommendation, Score, TrackedRun, TrainedModel
+from zenml_ftvr.tracking.report_tables import (
+    ReportTable,
+    interval_words,
+    learning_tables,
+    measured_tables,
+    number_words,
+)
+from zenml_ftvr.values import (
+    Comparison,
+    DecisionMap,
+    Evaluation,
+    Foresight,
+    PilotEvidence,
+    RankedArm,
+    Recommendation,
+    TrackedRun,
+    TrainedModel,
+)
 
 __all__ = [
     "ReportContent",
     "ReportTable",
     "Table",
+    "compared_scores",
+    "comparison_table",
     "curves_table",
+    "decision_map_table",
     "differences_table",
     "evidence_table",
     "final_measures",
     "final_scores",
+    "learning_curves_table",
+    "pareto_table",
+    "pilots_table",
     "ranking_table",
     "report_content",
     "scores_table",
@@ -26,17 +49,6 @@ __all__ = [
 
 Table = tuple[list[str], list[list[str | int | float | bool | None]]]
 """Columns and rows."""
-NOTHING = "—"  # where there is no number
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportTable:
-    """A table of a report, in words."""
-
-    title: str
-    note: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +107,44 @@ def curves_table(models: Sequence[TrainedModel]) -> Table:
     ]
 
 
+def pilots_table(pilots: PilotEvidence) -> Table:
+    """Every small training, whatever became of it."""
+    columns = ["approach", "n_train", "seed", "learning_rate", "status", "score", "seconds"]
+    return columns, [
+        [one.kind, one.n_train, one.seed, one.learning_rate, one.status, one.score, one.seconds]
+        for one in pilots.runs
+    ]
+
+
+def learning_curves_table(foresight: Foresight) -> Table:
+    """The curves through the pilots, with their limits."""
+    columns = ["approach", "n_train", "mean", "low", "high", "level", "supported"]
+    return columns, [
+        [one.kind, size, mean, low, high, one.level, size <= one.supported_to]
+        for one in foresight.curves
+        for size, mean, low, high in zip(one.n_train, one.mean, one.low, one.high, strict=True)
+    ]
+
+
+def decision_map_table(found: DecisionMap) -> Table:
+    """The arm that would be chosen for each size and budget."""
+    columns = ["n_train", "hours", "approach", "supported"]
+    return columns, [
+        [size, hours, kind, found.supported_to is None or size <= found.supported_to]
+        for hours, winners in zip(found.hours, found.winners, strict=True)
+        for size, kind in zip(found.n_train, winners, strict=True)
+    ]
+
+
+def pareto_table(evaluation: Evaluation) -> Table:
+    """Quality, latency and size of every form of every model."""
+    columns = ["approach", "form", "quality", "p50_ms", "disk_bytes", "dominated_by"]
+    return columns, [
+        [one.kind, one.form, one.quality, one.p50_ms, one.disk_bytes, one.dominated_by]
+        for one in evaluation.pareto
+    ]
+
+
 def scores_table(evaluation: Evaluation) -> Table:
     """Each model on the test rows, with intervals."""
     columns = ["approach", "metric", "value", "low", "high", "level", "n_rows"]
@@ -148,6 +198,34 @@ def final_measures(evaluation: Evaluation) -> dict[str, float]:
     return {name: value for name, value in found.items() if value is not None}
 
 
+def comparison_table(comparison: Comparison) -> Table:
+    """Every approach over its seeds on the test rows, with intervals."""
+    columns = ["approach", "metric", "value", "low", "high", "seeds", "train_seconds"]
+    return columns, [
+        [
+            arm.kind,
+            one.metric,
+            one.value,
+            one.low,
+            one.high,
+            len(arm.seeds),
+            arm.train_seconds,
+        ]
+        for arm in comparison.arms
+        for one in arm.scores
+    ]
+
+
+def compared_scores(comparison: Comparison) -> dict[str, float]:
+    """The means over seeds by name, with the ends of their intervals."""
+    return {
+        f"final/{arm.kind}/{one.metric}{end}": value
+        for arm in comparison.arms
+        for one in arm.scores
+        for end, value in (("", one.value), ("_low", one.low), ("_high", one.high))
+    }
+
+
 def report_content(
     recommendation: Recommendation,
     models: Sequence[TrainedModel],
@@ -167,7 +245,9 @@ def report_content(
         tables=(
             _ranking(recommendation),
             _evidence(recommendation),
+            *learning_tables(recommendation),
             _scores(evaluation),
+            *measured_tables(evaluation),
             _costs(recommendation, models),
         ),
         run_ids=tuple(run.run_id for run in of_models),
@@ -190,10 +270,10 @@ def _ranked(arm: RankedArm) -> tuple[str, ...]:
     cost = arm.cost
     return (
         arm.kind if arm.feasible else f"{arm.kind} (not feasible)",
-        _interval(arm.forecast.score),
-        _number(cost.hours if cost else None),
-        _number(cost.usd if cost else None),
-        _number(cost.peak_memory_gib if cost else None),
+        interval_words(arm.forecast.score),
+        number_words(cost.hours if cost else None),
+        number_words(cost.usd if cost else None),
+        number_words(cost.peak_memory_gib if cost else None),
         " ".join(arm.reasons),
     )
 
@@ -205,7 +285,13 @@ def _evidence(recommendation: Recommendation) -> ReportTable:
         "approaches stands with them above.",
         columns=("approach", "metric", "score", "folds", "seconds"),
         rows=tuple(
-            (one.kind, score.metric, _interval(score), str(one.folds), _number(one.seconds))
+            (
+                one.kind,
+                score.metric,
+                interval_words(score),
+                str(one.folds),
+                number_words(one.seconds),
+            )
             for one in recommendation.evidence.measured
             for score in one.scores
         ),
@@ -220,11 +306,11 @@ def _scores(evaluation: Evaluation) -> ReportTable:
             ""
             if evaluation.majority_accuracy is None
             else f" The most frequent class alone would have an accuracy of "
-            f"{_number(evaluation.majority_accuracy)}."
+            f"{number_words(evaluation.majority_accuracy)}."
         ),
         columns=("approach", "metric", "score"),
         rows=tuple(
-            (model.kind, score.metric, _interval(score))
+            (model.kind, score.metric, interval_words(score))
             for model in evaluation.models
             for score in model.scores
         ),
@@ -239,10 +325,10 @@ def _costs(recommendation: Recommendation, models: Sequence[TrainedModel]) -> Re
         rows.append(
             (
                 model.kind,
-                _number(model.seconds),
-                _number(None if predicted is None else predicted * 3600),
-                _number(None if price is None else model.seconds / 3600 * price),
-                _number(model.peak_memory_gib),
+                number_words(model.seconds),
+                number_words(None if predicted is None else predicted * 3600),
+                number_words(None if price is None else model.seconds / 3600 * price),
+                number_words(model.peak_memory_gib),
                 f"{model.n_trainable:,} of {model.n_params:,}",
             )
         )
@@ -252,13 +338,3 @@ def _costs(recommendation: Recommendation, models: Sequence[TrainedModel]) -> Re
         columns=("approach", "seconds", "predicted seconds", "US dollars", "GiB", "trained"),
         rows=tuple(rows),
     )
-
-
-def _interval(score: Score | None) -> str:
-    if score is None:
-        return NOTHING
-    return f"{score.value:.3f} ({score.low:.3f} to {score.high:.3f})"
-
-
-def _number(value: float | None) -> str:
-    return NOTHING if value is None else f"{value:.3g}"

@@ -6,6 +6,7 @@ from zenml_ftvr.train.frozen import without_frozen_part
 from zenml_ftvr.train.loop import Prepared, prepare, run_loop, trainer_for
 from zenml_ftvr.train.pairs import make_pairs
 from zenml_ftvr.train.progress import Progress, print_progress, silent
+from zenml_ftvr.train.replay import replay
 from zenml_ftvr.train.run import no_log, run_plan
 from zenml_ftvr.train.settle import settled
 from zenml_ftvr.train.solved import LinearHead, choose_strength, fit_head
@@ -22,6 +23,7 @@ __all__ = [
     "no_log",
     "prepare",
     "print_progress",
+    "replay",
     "run_loop",
     "run_plan",
     "settled",

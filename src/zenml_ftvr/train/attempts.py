@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import re
 import shutil
 import socket
-import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,11 +19,16 @@ from typing import Any
 
 from zenml_ftvr.errors import TrainingError
 from zenml_ftvr.models import cache_folder
-from zenml_ftvr.values import TrainingPlan
+from zenml_ftvr.supervise import ProcessId, ProcessRecord, kill_counters, record_of_this_process
+from zenml_ftvr.train.brake import Decisions
+from zenml_ftvr.train.fingerprint import training_fingerprint
+from zenml_ftvr.train.journal import BEAT, Journal
+from zenml_ftvr.train.mirror import RemoteFiles, mirrored
+from zenml_ftvr.values import Braking, TrainingPlan
 
-__all__ = ["Attempt", "Journal", "attempt_at", "run_folder"]
+__all__ = ["Attempt", "Journal", "Killed", "attempt_at", "killed_at", "run_folder"]
 
-MUTEX, JOURNAL, BEAT = "owners.lock", "attempts.jsonl", "seconds"
+MUTEX = "owners.lock"
 BEAT_SECONDS = 0.25  # between signs of life: what is not known of the time of a killed attempt
 SILENT_SECONDS = 600.0
 """After which an owner on another machine, which cannot be looked for, is taken for gone: far more
@@ -37,7 +42,8 @@ def run_folder(plan: TrainingPlan, runs: Path | None) -> Path:
 
     `runs` holds the folders of all plans; by default `runs` in the cache folder.
     """
-    return (runs or cache_folder() / "runs") / f"{plan.fingerprint}-{plan.data_fingerprint[:16]}"
+    name = f"{training_fingerprint(plan)}-{plan.data_fingerprint[:16]}"
+    return (runs or cache_folder() / "runs") / name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +52,7 @@ class _Owner:
 
     pid: int
     started: float
-    """Seconds since 1970."""
+    """As `supervise.ProcessId` has it: on Linux nothing that a change of the clock moves."""
     host: str
 
 
@@ -56,26 +62,31 @@ def _owner_file(folder: Path) -> Path:
 
 
 def _this_process() -> _Owner:
-    import psutil
-
+    me = ProcessId.of(os.getpid())
     return _Owner(
-        pid=os.getpid(), started=psutil.Process().create_time(), host=socket.gethostname()
+        pid=os.getpid(), started=0.0 if me is None else me.started, host=socket.gethostname()
     )
 
 
 def _is_alive(owner: _Owner, folder: Path) -> bool:
-    import psutil
-
     if owner.host != socket.gethostname():
         signs = [_owner_file(folder), folder / BEAT]
         last = max((path.stat().st_mtime for path in signs if path.exists()), default=0.0)
-        return time.time() - last < SILENT_SECONDS
-    try:
-        process = psutil.Process(owner.pid)
-        gone = process.status() == psutil.STATUS_ZOMBIE
-        return not gone and abs(process.create_time() - owner.started) < 1.0
-    except psutil.NoSuchProcess:
-        return False
+        return _now_on_disk(folder.parent) - last < SILENT_SECONDS
+    return ProcessId(pid=owner.pid, started=owner.started).is_alive
+
+
+def _now_on_disk(runs: Path) -> float:
+    """By the clock that stamps the files there, which may not be this machine's."""
+    os.utime(runs / MUTEX)
+    return (runs / MUTEX).stat().st_mtime
+
+
+def _owner_of(folder: Path) -> _Owner | None:
+    """None where there is none, or only half a line of one."""
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        return _Owner(**json.loads(_owner_file(folder).read_text(encoding="utf-8")))
+    return None
 
 
 @contextmanager
@@ -89,12 +100,17 @@ def _mutex(folder: Path) -> Iterator[None]:
 
 
 def _forget_old(runs: Path, but: Path) -> None:
-    """Remove what was left of plans that nobody has gone on with for a month."""
+    """Remove what was left of plans that nobody has gone on with for a month.
+
+    What a living process is at stays, though a clock that jumps makes it look old.
+    """
+    now = _now_on_disk(runs)
     for folder in runs.iterdir():
         if folder == but or not RUN_NAME.fullmatch(folder.name) or not folder.is_dir():
             continue
         last = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
-        if time.time() - last > KEPT_SECONDS:
+        owner = _owner_of(folder)
+        if now - last > KEPT_SECONDS and (owner is None or not _is_alive(owner, folder)):
             shutil.rmtree(folder, ignore_errors=True)
             _owner_file(folder).unlink(missing_ok=True)
 
@@ -103,65 +119,18 @@ def _take(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with _mutex(folder):
         _forget_old(folder.parent, but=folder)
-        path = _owner_file(folder)
-        with contextlib.suppress(OSError, ValueError, TypeError):  # none, or half a line of one
-            owner = _Owner(**json.loads(path.read_text(encoding="utf-8")))
-            if _is_alive(owner, folder):
-                raise TrainingError(
-                    f"this plan is being trained already, by process {owner.pid} on "
-                    f"{owner.host}. Wait for it, or stop it; its folder is {folder}."
-                )
-        path.write_text(json.dumps(asdict(_this_process())), encoding="utf-8")
+        owner = _owner_of(folder)
+        if owner is not None and _is_alive(owner, folder):
+            raise TrainingError(
+                f"this plan is being trained already, by process {owner.pid} on {owner.host}. "
+                f"Wait for it, or stop it; its folder is {folder}."
+            )
+        _owner_file(folder).write_text(json.dumps(asdict(_this_process())), encoding="utf-8")
 
 
 def _let_go(folder: Path) -> None:
     with _mutex(folder):
         _owner_file(folder).unlink(missing_ok=True)
-
-
-class Journal:
-    """A line for each thing that a later attempt must know; a line cut short is left out.
-
-    How long an attempt has run is written over and over into a file of eight bytes, so that it is
-    known of one that was killed.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / JOURNAL
-        self._beat = folder / BEAT
-
-    def lines(self, event: str) -> list[dict[str, Any]]:
-        """What was noted of one kind of event, the first first."""
-        found = []
-        with contextlib.suppress(FileNotFoundError):
-            for text in self._path.read_text(encoding="utf-8").splitlines():
-                with contextlib.suppress(ValueError):
-                    found.append(json.loads(text))
-        return [line for line in found if line.get("event") == event]
-
-    def note(self, event: str, fields: dict[str, Any]) -> None:
-        """Put a line down, on disk when this returns."""
-        with self._path.open("a", encoding="utf-8") as stream:
-            # A line of its own, whatever a killed process left unfinished before it.
-            stream.write("\n" + json.dumps({"event": event, **fields}) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-
-    def beat(self, seconds: float) -> None:
-        """The attempt has run so long; it survives the process, not the machine."""
-        descriptor = os.open(self._beat, os.O_WRONLY | os.O_CREAT, 0o644)
-        try:
-            os.pwrite(descriptor, struct.pack("d", seconds), 0)
-        finally:
-            os.close(descriptor)
-
-    def last_beat(self) -> float:
-        """Seconds of the last sign of life; 0 where there was none."""
-        try:
-            (seconds,) = struct.unpack("d", self._beat.read_bytes())
-        except (FileNotFoundError, struct.error):
-            return 0.0
-        return float(seconds)
 
 
 class Attempt:
@@ -173,14 +142,43 @@ class Attempt:
         self._began = began
         begun, ended = self.journal.lines("began"), self.journal.lines("ended")
         if len(begun) > len(ended):
-            self.journal.note("ended", {"why": "killed", "seconds": self.journal.last_beat()})
+            end = {"why": "killed", "seconds": self.journal.last_beat()}
+            self.journal.note("ended", end | _want_of_memory(begun[-1]))
         self.journal.beat(0.0)
-        self.journal.note("began", {"at": time.time(), **asdict(_this_process())})
+        record = record_of_this_process()
+        began_as = {
+            "at": time.time(),
+            **asdict(_this_process()),
+            "record": None if record is None else str(record),
+            "kernel_kills": kill_counters(),
+        }
+        self.journal.note("began", began_as)
 
     @property
     def failed_seconds(self) -> tuple[float, ...]:
         """What each attempt before this one took."""
         return tuple(float(line["seconds"]) for line in self.journal.lines("ended"))
+
+    @property
+    def brakings(self) -> tuple[Braking, ...]:
+        """What the clock has changed of the plan, in this attempt or before."""
+        return tuple(
+            Braking(seed=line["seed"], step=line["step"], cool_steps=line["cool_steps"])
+            for line in self.journal.lines("brake")
+        )
+
+    def decisions(self, seed: int) -> Decisions:
+        """Those of one seed's run, and where more are noted."""
+
+        def note(step: int, cool_steps: int | None) -> None:
+            self.brake(Braking(seed=seed, step=step, cool_steps=cool_steps))
+
+        before = {one.step: one.cool_steps for one in self.brakings if one.seed == seed}
+        return Decisions(before, note)
+
+    def brake(self, braking: Braking) -> None:
+        """Note what the clock changed."""
+        self.journal.note("brake", asdict(braking))
 
     @property
     def seconds(self) -> float:
@@ -194,6 +192,67 @@ class Attempt:
     def fail(self, why: str) -> None:
         """Note an end that was no success."""
         self.journal.note("ended", {"why": why, "seconds": self.seconds})
+
+
+def _want_of_memory(began: dict[str, Any]) -> dict[str, Any]:
+    """The memory that a killed attempt held, in GiB, where it was killed for want of it; else {}.
+
+    The trainer's supervisor knows; without one, the kernel's counters on this machine say whether
+    it has ended a process since that attempt began.
+    """
+    if began["host"] != socket.gethostname():
+        return {}
+    record = ProcessRecord.read(Path(began["record"])) if began.get("record") else None
+    if record is not None and record.for_want_of_memory:
+        return {
+            "memory": {"held_gib": record.peak_memory_gib, "limit_gib": record.limits.memory_gib}
+        }
+    if record is not None and record.exit_code is not None:
+        return {}  # it saw the end, and it was another
+    before, now = began.get("kernel_kills", {}), kill_counters()
+    for counter in before:
+        if counter in now:  # the narrowest: of the control group, where it is still there
+            more = now[counter] > before[counter]
+            return {"memory": {"held_gib": None, "limit_gib": None}} if more else {}
+    return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Killed:
+    """Steps in whose midst a process was ended for want of memory."""
+
+    part_rows: int
+    """Of a batch, how many rows were computed at once."""
+    said: str
+    """The memory, in numbers where they are known."""
+    was_last: bool
+    """Whether no attempt has ended in another way since."""
+
+
+def killed_at(lines: Sequence[dict[str, Any]], seed: int, key: str) -> list[Killed]:
+    """The kills of one seed's steps that a journal tells of, under the same memory (`key`)."""
+    found: list[Killed] = []
+    steps: dict[str, Any] | None = None
+    for line in lines:
+        match line.get("event"):
+            case "began":
+                steps = None
+            case "steps":
+                steps = line
+            case "ended":
+                found = [dataclasses.replace(one, was_last=False) for one in found]
+                if steps and "memory" in line and (steps["seed"], steps["key"]) == (seed, key):
+                    part, said = int(steps["part_rows"]), _in_numbers(line["memory"])
+                    found.append(Killed(part_rows=part, said=said, was_last=True))
+    return found
+
+
+def _in_numbers(memory: dict[str, Any]) -> str:
+    held, limit = memory["held_gib"], memory["limit_gib"]
+    if limit is not None:
+        return f"the process held {held:.2f} GiB, its limit is {limit:g} GiB, and it was ended"
+    known = "" if held is None else f", when it held {held:.2f} GiB"
+    return f"the kernel ended the process{known}"
 
 
 @contextmanager
@@ -216,23 +275,27 @@ def _signs_of_life(attempt: Attempt) -> Iterator[None]:
 
 
 @contextmanager
-def attempt_at(plan: TrainingPlan, runs: Path | None, began: float) -> Iterator[Attempt]:
+def attempt_at(
+    plan: TrainingPlan, runs: Path | None, began: float, mirror: RemoteFiles | None = None
+) -> Iterator[Attempt]:
     """The only attempt at `plan` while the body runs; `began` is its `time.monotonic()`.
 
-    Whatever the body raises, what it saved stays for the next one; when it ends, that goes. Raises
-    `TrainingError` where another process is at it.
+    Whatever the body raises, what it saved stays for the next one, here and in the mirror; when it
+    ends, that goes. Raises `TrainingError` where another process is at it, and where the mirror
+    cannot be read.
     """
     folder = run_folder(plan, runs)
     _take(folder)
     try:
-        attempt = Attempt(folder, began)
-        try:
-            with _signs_of_life(attempt):
-                yield attempt
-        except BaseException as error:
-            with contextlib.suppress(OSError):  # a full disk: the last sign of life then counts
-                attempt.fail(f"{type(error).__name__}: {error}"[:500])
-            raise
+        with mirrored(mirror, folder):
+            attempt = Attempt(folder, began)
+            try:
+                with _signs_of_life(attempt):
+                    yield attempt
+            except BaseException as error:
+                with contextlib.suppress(OSError):  # a full disk: the last sign of life then counts
+                    attempt.fail(f"{type(error).__name__}: {error}"[:500])
+                raise
         shutil.rmtree(folder, ignore_errors=True)
     finally:
         _let_go(folder)

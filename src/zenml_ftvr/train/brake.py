@@ -8,10 +8,10 @@ and set aside.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
-__all__ = ["Brake", "Clock", "Schedule"]
+__all__ = ["Brake", "Clock", "Decisions", "Schedule"]
 
 Clock = Callable[[], float]
 """Seconds that never run backwards, such as `time.monotonic`."""
@@ -53,6 +53,26 @@ class Schedule:
         self.cool_from, self.cool_steps = step, n_steps
 
 
+def _unnoted(step: int, cool_steps: int | None) -> None:
+    """Puts nothing down."""
+
+
+class Decisions:
+    """What a brake decided, by step: None to stop after it, else the steps of a cool-down.
+
+    Each new one goes to `note`. Those of earlier attempts are followed whatever the clock says, so
+    that a run that goes on is equal to a replay of what was noted.
+    """
+
+    def __init__(
+        self,
+        by_step: Mapping[int, int | None] | None = None,
+        note: Callable[[int, int | None], None] = _unnoted,
+    ) -> None:
+        self.by_step = dict(by_step or {})
+        self.note = note
+
+
 class Brake:
     """Says after each step whether to go on. `started` is the reading from which the limit counts.
 
@@ -68,8 +88,10 @@ class Brake:
         eval_rows_per_step: float = 0.0,
         eval_every_steps: int | None = None,
         clock: Clock = time.monotonic,
+        decisions: Decisions | None = None,
     ) -> None:
         self.clock = clock
+        self._decisions = decisions or Decisions()
         self.started = started
         self._limit = limit
         self._eval_rows_per_step = eval_rows_per_step
@@ -116,9 +138,30 @@ class Brake:
 
     def after(self, step: int, schedule: Schedule) -> Literal["go on", "stop"]:
         """What to do after step `step`; begins the schedule's cool-down where it is time."""
-        if self._limit is None or step >= schedule.max_steps:
+        if step >= schedule.max_steps:
             return "go on"
-        left = self._limit - self.gone - self.reserve
+        if step in self._decisions.by_step:
+            return self._follow(step, schedule)
+        if self._limit is None:
+            return "go on"
+        cooled = schedule.cool_from
+        said = self._decide(step, schedule, self._limit)
+        if said == "stop":
+            self._decisions.note(step, None)
+        elif schedule.cool_from != cooled:
+            self._decisions.note(step, schedule.cool_steps)
+        return said
+
+    def _follow(self, step: int, schedule: Schedule) -> Literal["go on", "stop"]:
+        cool_steps = self._decisions.by_step[step]
+        if cool_steps is None:
+            return "stop"
+        if schedule.cool_from is None:  # else the clock was quicker this time
+            schedule.cool_down(step, cool_steps)
+        return "go on"
+
+    def _decide(self, step: int, schedule: Schedule, limit: float) -> Literal["go on", "stop"]:
+        left = limit - self.gone - self.reserve
         if schedule.cool_from is not None:
             over = step >= schedule.cool_from + schedule.cool_steps
             return "stop" if over or left < self._takes(step, 0) else "go on"

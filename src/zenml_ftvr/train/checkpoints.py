@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
+    "MARK",
+    "best_known_to",
     "checkpoint_bytes",
     "commit",
     "drop_after",
@@ -88,16 +90,17 @@ def last_whole(folder: Path) -> Path | None:
     """The newest checkpoint that can be gone on from: whole, and so is the best it knows of."""
     for checkpoint in _newest_first(folder):
         if is_whole(checkpoint):
-            best = _best_known_to(checkpoint)
+            best = best_known_to(checkpoint)
             if best is None or is_whole(best):
                 return checkpoint
     return None
 
 
-def _best_known_to(checkpoint: Path) -> Path | None:
+def best_known_to(checkpoint: Path) -> Path | None:
+    """The checkpoint with the best evaluation until then, wherever the two were written first."""
     state = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
     best = state["best_model_checkpoint"]
-    return None if best is None else Path(best)
+    return None if best is None else checkpoint.with_name(Path(best).name)
 
 
 def sweep(folder: Path) -> None:

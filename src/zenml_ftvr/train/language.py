@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from zenml_ftvr.train.order import batches_by_length
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -27,7 +29,6 @@ those before, or the whole text from one with masks (Lewis et al. 2020, arXiv 19
 MASKED_SHARE = 0.15  # of the tokens: Devlin et al. 2019, 3.1
 BECOME_MASK, BECOME_RANDOM = 0.8, 0.1  # of those; the rest stay: the same
 IGNORED = -100  # what transformers' losses leave out
-GROUPED_BATCHES = 50  # batches within which rows are sorted by length: transformers' own number
 TOKENISER_BATCH = 1_000  # texts a call: enough for the tokenizer's own parallelism
 
 
@@ -167,19 +168,7 @@ def _order(
     n_items = max(1, round(epochs * len(ids)))
     parts = []
     for epoch in range(-(-n_items // len(ids))):
-        rng = np.random.default_rng((seed, epoch))
-        shuffled = rng.permutation(len(ids))
-        size = batch_size * GROUPED_BATCHES
-        groups = [
-            group[np.argsort(-lengths[group], kind="stable")]
-            for group in (shuffled[start : start + size] for start in range(0, len(ids), size))
-        ]
-        rows = np.concatenate(groups)
-        batches = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
-        # The last batch may be short and stays last; the others come in any order.
-        whole, rest = (batches[:-1], batches[-1:]) if len(rows) % batch_size else (batches, [])
-        drawn = [whole[place] for place in rng.permutation(len(whole))] + rest
-        rows = np.concatenate(drawn)
+        rows = np.concatenate(batches_by_length(lengths, batch_size, seed, epoch))
         parts.append(np.stack([np.full(len(rows), epoch), rows], axis=1))
     order: npt.NDArray[np.int64] = np.concatenate(parts)[:n_items].astype(np.int64)
     return order

@@ -23,7 +23,7 @@ from zenml_ftvr.models import (
 from zenml_ftvr.tasks import CausalWork, ClassAnswers, Work, score, work_for
 from zenml_ftvr.train.attempts import Attempt
 from zenml_ftvr.train.brake import Brake, Clock, Schedule
-from zenml_ftvr.train.checkpoints import drop_after, last_whole, step_of
+from zenml_ftvr.train.checkpoints import best_known_to, drop_after, last_whole, step_of
 from zenml_ftvr.train.faults import Diverged, Interrupted, StopSignal, stop_signal
 from zenml_ftvr.train.optimizers import optimizer_for
 from zenml_ftvr.train.order import RowOrder, Sampling
@@ -339,6 +339,9 @@ def restorer(checkpoint: Path) -> Any:
         trainer: Any = None
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            best = best_known_to(checkpoint)
+            # By the path on this machine: it may have been written on another.
+            state.best_model_checkpoint = None if best is None else str(best)
             self.trainer.restore_loop(checkpoint)
 
     return Restorer()
@@ -369,6 +372,7 @@ def run_loop(
         eval_rows_per_step=len(prepared.validation) / plan.batch_size,
         eval_every_steps=plan.eval_every_steps,
         clock=clock,
+        decisions=None if attempt is None else attempt.decisions(plan.seed),
     )
     stepping = Stepping(brake=brake, part_rows=part_rows or plan.batch_size)
     seen = stepping.seen

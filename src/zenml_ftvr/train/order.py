@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     Places = npt.NDArray[np.int64]
 
-__all__ = ["RowOrder", "Sampling"]
+__all__ = ["RowOrder", "Sampling", "batches_by_length"]
 
 Sampling = Literal["grouped", "random", "sequential"]
 """Rows of like length share a batch; any order; or the order that the rows are in."""
@@ -71,11 +71,10 @@ class RowOrder:
         return self.of_epoch(epoch)[start : start + self._batch_size].tolist()
 
 
-def _grouped(lengths: Places, batch_size: int, seed: int, epoch: int) -> Places:
-    """Shuffled; sorted by length within fifty batches; the batches of an epoch in any order.
+def batches_by_length(lengths: Places, batch_size: int, seed: int, epoch: int) -> list[Places]:
+    """Batches of shuffled rows, sorted by length within fifty of them; batches come in any order.
 
-    The batch with the longest row is the first of all, so that memory that does not suffice is
-    noticed at once; a short batch is the last.
+    A short batch is the last.
     """
     import numpy as np
 
@@ -89,8 +88,20 @@ def _grouped(lengths: Places, batch_size: int, seed: int, epoch: int) -> Places:
     rows = np.concatenate(groups)
     batches = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
     whole, rest = (batches[:-1], batches[-1:]) if len(rows) % batch_size else (batches, [])
-    drawn = [whole[place] for place in rng.permutation(len(whole))]
-    if epoch == 0 and drawn:
-        longest = max(range(len(drawn)), key=lambda place: int(lengths[drawn[place]].max()))
-        drawn.insert(0, drawn.pop(longest))
-    return np.concatenate(drawn + rest)
+    return [whole[place] for place in rng.permutation(len(whole))] + rest
+
+
+def _grouped(lengths: Places, batch_size: int, seed: int, epoch: int) -> Places:
+    """Batches of like length.
+
+    The batch with the longest row is the first of all, so that memory that does not suffice is
+    noticed at once.
+    """
+    import numpy as np
+
+    batches = batches_by_length(lengths, batch_size, seed, epoch)
+    n_whole = len(lengths) // batch_size
+    if epoch == 0 and n_whole:
+        longest = max(range(n_whole), key=lambda place: int(lengths[batches[place]].max()))
+        batches.insert(0, batches.pop(longest))
+    return np.concatenate(batches)

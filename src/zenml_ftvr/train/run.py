@@ -31,17 +31,20 @@ from zenml_ftvr.report import model_card
 from zenml_ftvr.tasks import Outputs, RowWork, Work, score, work_for
 from zenml_ftvr.train.attempts import Attempt, attempt_at
 from zenml_ftvr.train.contrastive import train_on_pairs
+from zenml_ftvr.train.fingerprint import training_fingerprint
 from zenml_ftvr.train.loop import (
     LOGGED_POINTS,
     LoopResult,
     Observations,
     observer,
 )
+from zenml_ftvr.train.mirror import RemoteFiles
 from zenml_ftvr.train.pairs import make_pairs
 from zenml_ftvr.train.progress import Progress, silent
 from zenml_ftvr.train.solved import choose_strength, fit_head
 from zenml_ftvr.train.stepped import Surroundings, said_of_earlier, train_in_steps
 from zenml_ftvr.values import (
+    Braking,
     CurvePoint,
     Hardware,
     Ledger,
@@ -76,12 +79,14 @@ def run_plan(
     log: Log = no_log,
     progress: Progress = silent,
     runs: Path | None = None,
+    mirror: RemoteFiles | None = None,
 ) -> TrainedModel:
     """Train what `plan` says on the training split, and save it into `folder`.
 
     The folder appears whole or not at all. What is trained in steps leaves checkpoints below `runs`
     (in the cache folder unless given) while it lasts; the same plan goes on from there after
-    whatever ended it, and its limit and ledger count the time that was lost. Raises
+    whatever ended it, and its limit and ledger count the time that was lost. With a `mirror` it
+    also does where this disk is gone. Raises
     `TrainingError` where the data is not the plan's, and whatever of ours the approach raises.
     """
     if dataset.fingerprint != plan.data_fingerprint:
@@ -101,7 +106,9 @@ def run_plan(
         with ExitStack() as stack:
             # What is solved takes no steps, and is done again sooner than it would be saved.
             attempt = (
-                stack.enter_context(attempt_at(plan, runs, started)) if plan.max_steps else None
+                stack.enter_context(attempt_at(plan, runs, started, mirror))
+                if plan.max_steps
+                else None
             )
             work = Path(
                 stack.enter_context(tempfile.TemporaryDirectory(prefix=".ftvr-", dir=folder.parent))
@@ -116,7 +123,12 @@ def run_plan(
             )
             with peak_memory() as peak:
                 outcome = _train(plan, dataset, base, around, attempt)
-            spent = _Spent(seconds=time.monotonic() - started, failed=failed, peak=peak)
+            spent = _Spent(
+                seconds=time.monotonic() - started,
+                failed=failed,
+                peak=peak,
+                brakings=() if attempt is None else attempt.brakings,
+            )
             model = _trained(plan, folder, hardware, outcome, spent)
             card = model_card(model, installed_versions())
             (work / "model" / CARD_FILE).write_text(card, encoding="utf-8")
@@ -171,11 +183,12 @@ class _Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Spent:
-    """Seconds of this attempt and of those that failed before it, and memory."""
+    """Seconds of this attempt and of those that failed before it, and what they changed."""
 
     seconds: float
     failed: tuple[float, ...]
     peak: PeakMemory
+    brakings: tuple[Braking, ...]
 
 
 def _train(
@@ -372,5 +385,7 @@ def _trained(
         n_trainable=outcome.n_trainable,
         notes=outcome.notes,
         n_bytes=0,  # known once the card is written
+        brakings=spent.brakings,
+        fingerprint=training_fingerprint(plan),
         ledger=Ledger(entries=tuple(entries), usd_per_hour=hardware.usd_per_hour),
     )

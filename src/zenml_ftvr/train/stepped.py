@@ -8,7 +8,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from zenml_ftvr.approaches import most_tokens
 from zenml_ftvr.errors import BudgetError, TrainingError
 from zenml_ftvr.models import ResolvedModel, Trainable, cache_folder, save_trainable
-from zenml_ftvr.train.attempts import Attempt
+from zenml_ftvr.train.attempts import Attempt, Killed, killed_at
 from zenml_ftvr.train.checkpoints import last_whole, record_of, step_of, sweep
 from zenml_ftvr.train.faults import is_out_of_memory, smaller_part
 from zenml_ftvr.train.frozen import states_folder, without_frozen_part
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Stepped", "Surroundings", "said_of_earlier", "train_in_steps"]
 
+ROUNDING = ("device", "threads")
+"""Conditions that change the order of sums, and so the last digits of a weight, and nothing else: a
+machine that takes over from another one may have other cores."""
 ANOTHER_SEED = 10_007
 """Added to the seed of a run that collapsed: a prime far from the seeds that plans count up."""
 
@@ -166,17 +169,18 @@ def _one_seed(
     """
     folder = _seed_folder(plan, attempt)
     key = _memory_key(plan, around.hardware)
-    part, notes = _where_to_go_on(plan, folder, attempt, key)
+    killed = killed_at(attempt.journal.all(), plan.seed, key)
+    if killed and killed[-1].part_rows == 1 and killed[-1].was_last:
+        raise _does_not_fit(plan, killed[-1].said)
+    part, notes = _where_to_go_on(plan, folder, attempt, key, killed)
     while True:
+        # For whoever finds that this ended in a kill.
+        attempt.journal.note("steps", {"part_rows": part, "seed": plan.seed, "key": key})
         done = _try(plan, saved_as, dataset, base, around, attempt, part)
         if isinstance(done, Stepped):
             break
         if part == 1:
-            raise TrainingError(
-                f"'{plan.kind}' ran out of memory at batch size {plan.batch_size} and "
-                f"{most_tokens(plan.task)} tokens (even one row at a time: {done:.200}). Lower the "
-                f"approach's batch_size or task.max_length, or choose a smaller base model."
-            )
+            raise _does_not_fit(plan, done)
         part = smaller_part(plan.batch_size, part)
         attempt.journal.note("memory", {"part_rows": part, "seed": plan.seed})
         gc.collect()
@@ -191,16 +195,24 @@ def _one_seed(
     return dataclasses.replace(done, notes=(*notes, *done.notes))
 
 
+def _does_not_fit(plan: TrainingPlan, said: str) -> TrainingError:
+    return TrainingError(
+        f"'{plan.kind}' ran out of memory at batch size {plan.batch_size} and "
+        f"{most_tokens(plan.task)} tokens (even one row at a time: {said:.200}). Lower the "
+        f"approach's batch_size or task.max_length, or choose a smaller base model."
+    )
+
+
 def _seed_folder(plan: TrainingPlan, attempt: Attempt) -> Path:
     return attempt.folder / f"seed-{plan.seed}"
 
 
 def _where_to_go_on(
-    plan: TrainingPlan, folder: Path, attempt: Attempt, key: str
+    plan: TrainingPlan, folder: Path, attempt: Attempt, key: str, killed: Sequence[Killed]
 ) -> tuple[int, tuple[str, ...]]:
     """The rows to compute at once, and what is to be said of checkpoints in `folder`.
 
-    Half-written ones are removed; whole ones too, where the bits would not go on as they began.
+    Half-written ones are removed; whole ones too, where they are not of these versions.
     """
     folder.mkdir(parents=True, exist_ok=True)
     sweep(folder)
@@ -209,6 +221,7 @@ def _where_to_go_on(
         for line in attempt.journal.lines("memory")
         if line["seed"] == plan.seed
     ]
+    short += [smaller_part(plan.batch_size, one.part_rows) for one in killed]
     last = last_whole(folder)
     if last is None:
         return min([*short, _remembered(key) or plan.batch_size]), ()
@@ -220,11 +233,18 @@ def _where_to_go_on(
     if not changed:
         said = f"It went on from the checkpoint after step {step_of(last)}."
         return min([*short, int(then["part_rows"])]), (said,)
+    if all(then[name] == now[name] for name in now if name not in ROUNDING):
+        said = (
+            f"It went on from the checkpoint after step {step_of(last)}, which was made with "
+            f"{'; '.join(changed)}: weights can differ in their last digits from those of a run "
+            f"that was left alone."
+        )
+        return min([*short, int(then["part_rows"])]), (said,)
     shutil.rmtree(folder)
     folder.mkdir()
     said = (
-        f"The checkpoint after step {step_of(last)} was made with {'; '.join(changed)}: weights "
-        f"would not be the same, and training began again."
+        f"The checkpoint after step {step_of(last)} was made with {'; '.join(changed)}: what is in "
+        f"it may mean another thing now, and training began again."
     )
     return min([*short, _remembered(key) or plan.batch_size]), (said,)
 

@@ -6,7 +6,7 @@ from zenml_ftvr.values.accelerator import (
     NumberFormat,
     TrainingMemory,
 )
-from zenml_ftvr.values.adequacy import Adequacy, Gap, Pieces, Predictability
+from zenml_ftvr.values.adequacy import Adequacy, Gap, OtherBase, Pieces, Predictability
 from zenml_ftvr.values.alphabet import Alphabet
 from zenml_ftvr.values.approach import (
     ALL_APPROACHES,
@@ -101,6 +101,7 @@ from zenml_ftvr.values.task import (
 )
 from zenml_ftvr.values.training import (
     Allowance,
+    Braking,
     CurvePoint,
     ModelSource,
     TrackedRun,
@@ -135,6 +136,7 @@ __all__ = [
     "ArmStanding",
     "Baseline",
     "BatchLatency",
+    "Braking",
     "BreakEven",
     "Budget",
     "Calibration",
@@ -185,6 +187,7 @@ __all__ = [
     "ModelSource",
     "ModelTest",
     "NumberFormat",
+    "OtherBase",
     "Outcome",
     "PairedDifference",
     "ParetoPoint",

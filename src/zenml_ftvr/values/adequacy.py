@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from zenml_ftvr.values.score import Score
 
-__all__ = ["Adequacy", "Gap", "Pieces", "Predictability"]
+__all__ = ["Adequacy", "Gap", "OtherBase", "Pieces", "Predictability"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,3 +67,16 @@ class Adequacy:
     over_baseline: Gap | None = None
     """`probe` minus `without`."""
     predictability: Predictability | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherBase:
+    """Another base model on offer, by a linear head on its features."""
+
+    name: str
+    score: Score | None = None
+    """Out of fold on the training split; None where it was skipped."""
+    gain: Gap | None = None
+    """Its score minus that of the same head on the request's base model."""
+    skipped: str | None = None
+    """Why nothing was measured."""

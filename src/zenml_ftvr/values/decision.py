@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from zenml_ftvr.values.adequacy import Adequacy
+from zenml_ftvr.values.adequacy import Adequacy, OtherBase
 from zenml_ftvr.values.approach import Approach, Kind
 from zenml_ftvr.values.budget import Budget, Hardware, Ledger
 from zenml_ftvr.values.data import DataProfile
@@ -121,6 +121,8 @@ class ScreeningEvidence:
     """Why that was not measured, where the data or the base model is the reason."""
     adequacy: Adequacy | None = None
     """How well the base model fits; None where there is none, or looking would have cost much."""
+    other_bases: tuple[OtherBase, ...] = ()
+    """What the other base models on offer would add."""
 
     def measured_for(self, kind: Kind) -> MeasuredScore | None:
         return next((one for one in self.measured if one.kind == kind), None)

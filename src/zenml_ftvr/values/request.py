@@ -41,10 +41,13 @@ class Request(UserWritten):
     usd_per_hour: float | None = None
     """Of the machine that trains; the user's own figure. None: no dollars are shown."""
     tolerance: float = 0.005
-    """Expected loss, in units of the metric, up to which the cheaper arm is taken: half a point."""
+    """What the cheaper arm may be expected to lose to the best one, in units of the metric: half a
+    point."""
     also_train: Literal["nothing", "best_neural"] = "nothing"
     """`best_neural`: beside the choice, the best arm with a training curve that still fits."""
     pilots: PilotSettings = field(default_factory=PilotSettings)
+    other_base_models: tuple[ModelSource, ...] = ()
+    """Looked at beside `base_model`, by a head on their features: what would another one add?"""
     minimum_score: float | None = None
     """What one training is to score, between 0 and 1, on the scale on which pilots are compared;
     arms that are likely to reach it are chosen among. None: no such wish."""

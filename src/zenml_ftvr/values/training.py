@@ -16,6 +16,7 @@ from zenml_ftvr.values.written import UserWritten, name_or_guess
 
 __all__ = [
     "Allowance",
+    "Braking",
     "CurvePoint",
     "ModelSource",
     "TrackedRun",
@@ -169,6 +170,17 @@ class CurvePoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Braking:
+    """What the clock changed of a plan after one step."""
+
+    seed: int
+    """Of the run: the plan's, or that of its retry."""
+    step: int
+    cool_steps: int | None
+    """The learning rate came down to none within so many steps; None: it was the last step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrackedRun:
     """A run in W&B."""
 
@@ -213,6 +225,12 @@ class TrainedModel:
     tracked: TrackedRun | None = None
     notes: tuple[str, ...] = ()
     """What happened on the way that a reader should know, each a sentence."""
+    brakings: tuple[Braking, ...] = ()
+    """What the clock changed of the plan, the first first: the plan and these give these weights
+    again (`train.replay`)."""
+    fingerprint: str | None = None
+    """sha256 over all that decides the weights on one kind of device, versions too, 16 hexadecimal
+    digits; None of models that were trained before there was one."""
 
     @property
     def kind(self) -> Kind:

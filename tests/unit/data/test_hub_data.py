@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hub_server import TOKEN, Client, HubServer, Repository, running_client
-
-
-@pytest.fixture(scope="module")
-def hub() -> Iterator[HubServer]:
-    """A Hub for all tests of this file; each has data sets of its own."""
-    server = HubServer()
-    yield server
-    server.stop()
-    assert server.unknown == []
-    assert server.sent_to_storage == []
-
-
-@pytest.fixture(scope="module")
-def client(hub: HubServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """A process that reads from the Hub; no token is ever seen in what it writes."""
-    folder = tmp_path_factory.mktemp("client")
-    with running_client(hub.endpoint, folder / "hf", folder / "log") as process:
-        yield process
-    assert TOKEN not in (folder / "log").read_text()
 
 
 def as_csv(n_rows: int, word: str = "text") -> bytes:

@@ -78,7 +78,7 @@ def test_a_full_disk_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zenml_ftvr.data.sorted_records.file_without_name", Full)
     with (
         SortedRecords(("hash", "S16")) as records,
-        pytest.raises(DataError, match="No space left.*Free space there, or set ZENML_FTVR_CACHE"),
+        pytest.raises(DataError, match=r"No space left.*Free space there, or set ZENML_FTVR_CACHE"),
     ):
         records.add([b"a" * 16])
 

@@ -69,7 +69,7 @@ def test_percentile_limits_agree_with_scipy() -> None:
     theirs = stats.bootstrap(
         (right,), np.mean, n_resamples=4000, method="percentile", rng=rng, vectorized=True
     ).confidence_interval
-    low, high = limits(drawn_values(answers, ["accuracy"], 0)["accuracy"])
+    low, high = limits(drawn_values([answers], ["accuracy"], 0)[0]["accuracy"])
     assert low == pytest.approx(theirs.low, abs=0.006)
     assert high == pytest.approx(theirs.high, abs=0.006)
 
@@ -86,8 +86,9 @@ def test_paired_limits_of_a_ratio_agree_with_scipy() -> None:
     theirs = stats.bootstrap(
         (truth, near, far), gain, paired=True, n_resamples=4000, method="percentile", rng=rng
     ).confidence_interval
-    drawn = [drawn_values(NumberAnswers(truth, one), ["rmse"], 0)["rmse"] for one in (near, far)]
-    assert limits(drawn[0] - drawn[1]) == pytest.approx((theirs.low, theirs.high), abs=0.01)
+    models = [NumberAnswers(truth, one) for one in (near, far)]
+    ours = [one["rmse"] for one in drawn_values(models, ["rmse"], 0)]
+    assert limits(ours[0] - ours[1]) == pytest.approx((theirs.low, theirs.high), abs=0.01)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from zenml_ftvr.data import Dataset
 from zenml_ftvr.errors import ModelError
 from zenml_ftvr.models import build, load, merge_adapters, resolve
 from zenml_ftvr.models.adapters import adapter_config, base_options, n_weights
+from zenml_ftvr.models.folder import write_manifest
 from zenml_ftvr.models.merge import TOLERANCE
 from zenml_ftvr.train import prepare, run_plan, trainer_for
 from zenml_ftvr.values import Hardware, Kind, Lora, TrainedModel, TrainingPlan
@@ -176,7 +177,9 @@ def test_a_folder_that_does_not_say_holds_adapters_if_it_is_lora(
     assert "weights" not in manifest
     assert load(adapted("lora")).kind == "lora"
     into = merge_adapters(adapted("lora"), tmp_path / "merged")
-    assert json.loads((into / "ftvr.json").read_text()) == {**manifest, "weights": "whole"}
+    merged = json.loads((into / "ftvr.json").read_text())
+    assert merged == {**manifest, "weights": "whole", "files": merged["files"]}
+    assert "model.safetensors" in merged["files"]
 
 
 @pytest.fixture
@@ -195,6 +198,7 @@ def drowning(adapted: Callable[..., Path], tmp_path: Path) -> Path:
         elif ".layer.1.attention.self.query.lora_B" in name:
             stored[name] = torch.full_like(tensor, 10.0)
     save_file(stored, folder / ADAPTERS_FILE, metadata={"format": "pt"})
+    write_manifest(json.loads((folder / "ftvr.json").read_text()), folder)
     return folder
 
 
@@ -234,6 +238,9 @@ def test_damaged_adapters_are_refused(adapted: Callable[..., Path], tmp_path: Pa
     name = next(name for name in stored if ".lora_B." in name)
     stored[name][0, 0] = math.nan
     save_file(stored, folder / ADAPTERS_FILE, metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"adapter_model\.safetensors was changed after it was"):
+        merge_adapters(folder, tmp_path / "merged")
+    write_manifest(json.loads((folder / "ftvr.json").read_text()), folder)
     with pytest.raises(ModelError, match=r"not finite.*Copy or train the model again"):
         merge_adapters(folder, tmp_path / "merged")
     assert not (tmp_path / "merged").exists()

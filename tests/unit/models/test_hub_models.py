@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +11,6 @@ import pytest
 from hub_server import TOKEN, Client, HubServer, Repository, files_in, running_client
 
 NOT_THERE = "base model 'team/{}' (tried: the Hugging Face Hub): it "
-
-
-@pytest.fixture(scope="module")
-def hub() -> Iterator[HubServer]:
-    """A Hub for all tests of this file; each has repositories of its own."""
-    server = HubServer()
-    yield server
-    server.stop()
-    assert server.unknown == []
-    assert server.sent_to_storage == []  # no token to the host of the large files
-
-
-@pytest.fixture(scope="module")
-def client(hub: HubServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """A process that reads from the Hub; no token is ever seen in what it writes."""
-    folder = tmp_path_factory.mktemp("client")
-    with running_client(hub.endpoint, folder / "hf", folder / "log") as process:
-        yield process
-    assert "huggingface.co" not in (folder / "log").read_text()
-    assert TOKEN not in (folder / "log").read_text()
 
 
 @pytest.fixture(scope="module")

@@ -29,6 +29,7 @@ from zenml_ftvr.models import (
     save_head,
     save_trainable,
 )
+from zenml_ftvr.models.folder import write_manifest
 from zenml_ftvr.report.usage import usage_lines
 from zenml_ftvr.tasks import work_for
 from zenml_ftvr.tasks.text_classification import TextWork, encode
@@ -352,6 +353,7 @@ def test_a_baseline_that_could_run_code_is_not_loaded(
 
     folder = Path(shutil.copytree(trained("baseline").path, tmp_path / "copy"))
     skops.io.dump(runpy.run_path, folder / "baseline.skops")
+    write_manifest(json.loads((folder / "ftvr.json").read_text()), folder)  # its hash is right
     with pytest.raises(ModelError, match=r"runpy\.run_path.*It was not loaded"):
         load(folder)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from zenml_ftvr.data import Dataset, make_dataset
 from zenml_ftvr.models import ResolvedModel, resolve, twin_features
@@ -85,3 +86,30 @@ def test_of_many_rows_a_thousand_are_looked_at(dataset: Dataset, base: ResolvedM
     many = np.tile(np.arange(len(dataset.train)), 8)
     large = dataclasses.replace(dataset, train=dataset.train.take(many.tolist()))
     assert measure_adequacy(large, base, TASK, "cpu", 0).n_rows == LOOKED_AT_ROWS
+
+
+def test_a_model_that_foretells_text_is_set_beside_counts_of_bytes(
+    dataset: Dataset, gpt2_folder: Path, tmp_path: Path
+) -> None:
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    folder = tmp_path / "decoder"
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(gpt2_folder))
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(gpt2_folder).save_pretrained(folder)
+    found = measure_adequacy(dataset, resolve(ModelSource(name=str(folder))), TASK, "cpu", 0)
+    told = found.predictability
+    assert told is not None
+    asked = [text for text in dataset.train.texts if text.strip()][1::2][:64]
+    assert told.n_bytes == sum(len(text.encode()) for text in asked)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    pieces = sum(len(ids) for ids in tokenizer(asked, add_special_tokens=False)["input_ids"])
+    # A model with random weights knows next to nothing: about log2(vocabulary) bits a piece.
+    chance = pieces * np.log2(model.config.vocab_size) / told.n_bytes
+    assert told.by_model == pytest.approx(chance, rel=0.1)
+    assert 0 < told.by_ngrams < 8
+
+
+def test_an_encoder_foretells_no_text(dataset: Dataset, base: ResolvedModel) -> None:
+    assert measure_adequacy(dataset, base, TASK, "cpu", 0).predictability is None

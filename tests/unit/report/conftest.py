@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import hand_made
+import hand_made_findings
 import pytest
 
 from zenml_ftvr.report import render_markdown, render_report
@@ -36,6 +37,32 @@ def markdown() -> str:
         hand_made.recommendation(),
         hand_made.trained_models(),
         hand_made.evaluation(),
+        title=hand_made.TITLE,
+        versions=hand_made.VERSIONS,
+        created=hand_made.CREATED,
+    )
+
+
+@pytest.fixture(scope="session")
+def whole_html() -> str:
+    """A report with everything in it."""
+    return render_report(
+        hand_made_findings.recommendation(),
+        hand_made_findings.trained_models(),
+        hand_made_findings.evaluation(),
+        title=hand_made.TITLE,
+        versions=hand_made.VERSIONS,
+        created=hand_made.CREATED,
+    )
+
+
+@pytest.fixture(scope="session")
+def whole_markdown() -> str:
+    """The same as Markdown."""
+    return render_markdown(
+        hand_made_findings.recommendation(),
+        hand_made_findings.trained_models(),
+        hand_made_findings.evaluation(),
         title=hand_made.TITLE,
         versions=hand_made.VERSIONS,
         created=hand_made.CREATED,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-__all__ = ["Page", "read_page"]
+__all__ = ["Page", "on_a_page", "read_page"]
 
 VOID = frozenset({"meta", "link", "br", "img", "input", "hr"})
 
@@ -66,6 +67,11 @@ class _Reader(HTMLParser):
     def close(self) -> None:
         super().close()
         self.page.faults.extend(f"<{tag}> is never closed" for tag in self._open)
+
+
+def on_a_page(html: str) -> str:
+    """Without the charts that only a phone shows."""
+    return re.sub(r'<div class="chart narrow">.*?</div>', "", html, flags=re.DOTALL)
 
 
 def read_page(html: str) -> Page:

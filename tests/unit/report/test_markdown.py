@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import hand_made
+import hand_made_findings
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -12,10 +13,16 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from shown_page import Page, read_page
 
-from zenml_ftvr.report import model_card, render_markdown
+from zenml_ftvr.report import (
+    comparison_markdown,
+    comparison_page,
+    model_card,
+    render_markdown,
+    render_report,
+)
 from zenml_ftvr.report.blocks import Table
 from zenml_ftvr.report.markdown import fenced, markdown_of, plain
-from zenml_ftvr.values import ModelSource, TrainedModel
+from zenml_ftvr.values import ModelSource, TrainedModel, metrics_of
 
 # Letters, marks and what Markdown and HTML read as markup; a parser may alter other white space.
 TEXT = st.text(
@@ -89,19 +96,47 @@ def test_the_ranking_has_a_row_for_every_arm(markdown: str) -> None:
     assert len(ranking.named("tr")) == 1 + 5
     cells = ranking.texts_in("td")
     assert cells[:3] == ["1", "Head only", "0.871 [0.851, 0.891]"]
-    assert cells[3:7] == ["36 s", "$0.0040", "410 MiB", "yes"]
+    assert cells[3:8] == ["cross-validation", "36 s", "$0.0040", "410 MiB", "yes"]
     assert "it needs 1.2 h for 4 epochs; the budget leaves 0.5 h." in cells
 
 
-def test_the_markdown_says_all_that_the_page_says(html: str, markdown: str) -> None:
+def _missing(html: str, markdown: str) -> list[str]:
+    """What a page says and the Markdown does not; in pictures are no words of their own."""
     in_pictures = {"text", "title", "style"}
     said = " ".join("".join(run for _, run in shown(markdown).texts).split())
-    missing = [
+    said = said.replace("\u200b", "")
+    return [
         text
         for tag, text in read_page(html).texts
         if tag not in in_pictures and text.strip() and " ".join(text.split()) not in said
     ]
-    assert missing == []
+
+
+def test_the_markdown_says_all_that_the_page_says(html: str, markdown: str) -> None:
+    assert _missing(html, markdown) == []
+
+
+def test_the_whole_markdown_says_all_that_the_whole_page_says(
+    whole_html: str, whole_markdown: str
+) -> None:
+    assert _missing(whole_html, whole_markdown) == []
+    assert shown(whole_markdown).named("script") == []
+    assert shown(whole_markdown).faults == []
+
+
+@pytest.mark.parametrize("name", hand_made_findings.TASKS)
+def test_the_markdown_of_a_task_says_all_that_its_page_says(name: str) -> None:
+    found = hand_made_findings.report_of(name)
+    options = {"title": "t", "created": "now"}
+    html = render_report(*found, versions=hand_made.VERSIONS, **options)
+    markdown = render_markdown(*found, versions=hand_made.VERSIONS, **options)
+    assert _missing(html, markdown) == []
+    assert shown(markdown).named("script") == []
+
+
+def test_a_comparison_is_markdown_too() -> None:
+    found = hand_made_findings.comparison()
+    assert _missing(comparison_page(found), comparison_markdown(found)) == []
 
 
 def test_without_a_price_no_dollars_are_shown() -> None:
@@ -170,7 +205,33 @@ def test_a_card_tells_labels_scores_seed_and_versions(full: TrainedModel) -> Non
         in items
     )
     assert any(item.startswith("Seed 7; plan ") for item in items)
+    assert any(item.startswith("The licences of its base model") for item in items)
     assert "Versions: python 3.11.7, zenml-ftvr 0.1.0, torch 2.13.0." in items
+
+
+def test_a_card_is_read_by_the_hubs_own_library(full: TrainedModel) -> None:
+    from huggingface_hub import ModelCard
+
+    plan = dataclasses.replace(full.plan, model=ModelSource(name="org/model"))
+    card = ModelCard(model_card(dataclasses.replace(full, plan=plan), hand_made.VERSIONS))
+    assert card.data.library_name == "transformers"
+    assert card.data.base_model == "org/model"
+    assert card.data.to_dict()["base_model_relation"] == "finetune"
+    assert card.data.metrics == ["accuracy", "macro_f1"]
+    assert card.text.lstrip().startswith("# Full fine-tuning, text-classification")
+
+
+@pytest.mark.parametrize("name", hand_made_findings.TASKS)
+def test_a_card_of_any_task_speaks_of_that_task(name: str) -> None:
+    _, models, _ = hand_made_findings.report_of(name)
+    task = hand_made_findings.TASKS[name]
+    for model in models:
+        card = model_card(model, hand_made.VERSIONS)
+        assert f", {task.kind}" in card
+        assert _metadata(card)["metrics"] == list(metrics_of(task)[:2])[: 2 if model.curve else 0]
+        assert shown(card.split("---\n", 2)[2]).named("script") == []
+    if name in ("tags", "language", "chat", "texts", "images"):
+        assert "word counts" not in model_card(models[1], hand_made.VERSIONS)
 
 
 def test_a_card_names_no_folder_of_the_machine_that_trained(full: TrainedModel) -> None:

@@ -6,29 +6,66 @@ import dataclasses
 import re
 
 import hand_made
+import hand_made_findings
 import pytest
-from shown_page import read_page
+from shown_page import on_a_page, read_page
 
 from zenml_ftvr import report
+from zenml_ftvr.decide import record_of
 from zenml_ftvr.values import CurvePoint
 
 SCRIPT = "<script>alert(1)</script>"
 
 
 @pytest.fixture(
-    params=["report", "profile", "calibration", "recommendation", "evaluation", "model", "dataset"]
+    params=[
+        "report",
+        "whole report",
+        *(f"report of {name}" for name in hand_made_findings.TASKS),
+        "profile",
+        "calibration",
+        "pilots",
+        "recommendation",
+        "record",
+        "whole recommendation",
+        "evaluation",
+        "whole evaluation",
+        "comparison",
+        "model",
+        "dataset",
+    ]
 )
 def any_page(request: pytest.FixtureRequest, html: str) -> str:
     """Every kind of page that is made."""
     match request.param:
         case "report":
             return html
+        case "whole report":
+            return request.getfixturevalue("whole_html")
+        case str() as name if name.startswith("report of "):
+            return report.render_report(
+                *hand_made_findings.report_of(name.removeprefix("report of ")),
+                title=hand_made.TITLE,
+                versions=hand_made.VERSIONS,
+                created=hand_made.CREATED,
+            )
+        case "pilots":
+            return report.pilots_page(hand_made_findings.pilots())
+        case "whole recommendation":
+            return report.recommendation_page(hand_made_findings.recommendation())
+        case "whole evaluation":
+            return report.evaluation_page(hand_made_findings.evaluation())
+        case "comparison":
+            return report.comparison_page(hand_made_findings.comparison())
         case "profile":
             return report.profile_page(hand_made.data_profile())
         case "calibration":
             return report.calibration_page(hand_made.calibration())
         case "recommendation":
             return report.recommendation_page(hand_made.recommendation())
+        case "record":
+            record = record_of(hand_made.recommendation(), hand_made.evaluation())
+            return report.record_page(dataclasses.replace(record, verdict=SCRIPT))
         case "evaluation":
             return report.evaluation_page(hand_made.evaluation())
         case "model":
@@ -66,8 +103,13 @@ def test_a_page_loads_nothing(any_page: str) -> None:
     assert not re.search(r"url\(|@import|https?:", style)
 
 
+def test_every_chart_is_also_drawn_for_a_phone(any_page: str) -> None:
+    boxes = [one["class"] for one in read_page(any_page).named("div") if "chart" in one["class"]]
+    assert boxes.count("chart wide") == boxes.count("chart narrow") == len(boxes) / 2
+
+
 def test_every_chart_has_a_title_of_its_own(any_page: str) -> None:
-    shown = read_page(any_page)
+    shown = read_page(on_a_page(any_page))
     titles = shown.texts_in("title")[1:]
     assert len(titles) == len(shown.named("svg"))
     assert all(titles)
@@ -89,6 +131,7 @@ def test_the_report_answers_in_this_order(html: str) -> None:
         "The approaches, ranked",
         "Why this one",
         "On unseen rows",
+        "Forecast and outcome",
         "Cost, predicted and actual",
         "Training curves",
         "The data",
@@ -134,7 +177,7 @@ def test_a_models_page_shows_its_last_validation_scores() -> None:
     assert tiles == {
         "loss on validation rows at the end": "0.500",
         "accuracy on validation rows at the end": "0.850",
-        "macro_f1 on validation rows at the end": "0.700",
+        "macro-F1 on validation rows at the end": "0.700",
     }
     assert "4 epochs: as many as there is time for." in shown.texts_in("li")
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import hand_made
 import pytest
-from shown_page import read_page
+from shown_page import on_a_page, read_page
 
 from zenml_ftvr.report import sections
 from zenml_ftvr.report.page import html_of
@@ -129,18 +129,19 @@ def test_the_ranking_is_in_the_order_of_the_recommendation(recommendation: Recom
         "LoRA",
     ]
     assert [row[2] for row in rows[:2]] == ["0.871 [0.851, 0.891]", "not measured"]
-    assert [row[6] for row in rows[:3]] == ["yes"] * 3
+    assert [row[3] for row in rows[:3]] == ["cross-validation", "publications", "cross-validation"]
+    assert [row[7] for row in rows[:3]] == ["yes"] * 3
 
 
 def test_an_arm_that_does_not_fit_says_why_in_the_ranking(recommendation: Recommendation) -> None:
     scratch, lora = _rows(html_of(sections.ranking(recommendation)))[3:]
-    assert scratch[3:6] == ["72.0 min", "$0.48", "205 MiB"]
-    assert scratch[6] == "it needs 1.2 h for 4 epochs; the budget leaves 0.5 h."
-    assert lora[3:6] == ["–", "–", "–"]
+    assert scratch[4:7] == ["72.0 min", "$0.48", "205 MiB"]
+    assert scratch[7] == "it needs 1.2 h for 4 epochs; the budget leaves 0.5 h."
+    assert lora[4:7] == ["–", "–", "–"]
 
 
 def test_only_measured_arms_are_drawn(recommendation: Recommendation) -> None:
-    shown = read_page(html_of(sections.ranking(recommendation)))
+    shown = read_page(on_a_page(html_of(sections.ranking(recommendation))))
     assert len(shown.named("circle")) == 2
     assert "From scratch" not in shown.texts_in("text")
 
@@ -203,7 +204,7 @@ def test_a_curve_says_how_the_training_ended(full: TrainedModel) -> None:
 
 
 def test_losses_and_scores_are_two_charts(full: TrainedModel) -> None:
-    shown = read_page(html_of(sections.curves([full])))
+    shown = read_page(on_a_page(html_of(sections.curves([full]))))
     assert shown.texts_in("title") == [
         "Loss, Full fine-tuning",
         "Validation scores, Full fine-tuning",
@@ -358,7 +359,7 @@ def test_what_was_counted_before_stands_among_the_checks(
 ) -> None:
     rows = found()
     assert rows["Rows that repeat a text"][0] == "12"
-    assert rows["Texts under more than one label"][0] == "1"
+    assert rows["Texts with more than one label"][0] == "1"
     assert rows["Tokens cut off"] == ["6.0%", "beyond 128 a text"]
     assert rows["Rows far longer than the rest"][1] == "beyond 9,000 characters"
 

@@ -232,7 +232,18 @@ def test_an_attempt_shows_signs_of_life_by_itself(
         assert attempt.journal.last_beat() >= 50
 
 
-def test_checkpoints_of_another_number_of_threads_are_not_used(
+@pytest.mark.parametrize(
+    ("condition", "other", "said"),
+    [
+        ("threads", 7, "It went on from the checkpoint after step 10, which was made with threads"),
+        ("device", "another", "which was made with device another, now"),
+        ("versions", {"torch": "1.0"}, "began again"),
+    ],
+)
+def test_a_checkpoint_of_another_machine_is_used_and_of_other_versions_not(
+    condition: str,
+    other: object,
+    said: str,
     short: Callable[..., TrainingPlan],
     dataset: Dataset,
     hardware: Hardware,
@@ -244,12 +255,14 @@ def test_checkpoints_of_another_number_of_threads_are_not_used(
         run_plan(plan, dataset, tmp_path / "model", hardware, log=break_after(3))
     (mark,) = run_folder(plan, None).glob("seed-0/checkpoint-10/whole.json")
     record = json.loads(mark.read_text())
-    record["conditions"]["threads"] += 7
+    record["conditions"][condition] = other
     mark.write_text(json.dumps(record))
-    model = run_plan(plan, dataset, tmp_path / "model", hardware)
-    threads = record["conditions"]["threads"]
-    (said,) = [note for note in model.notes if "began again" in note]
-    assert f"after step 10 was made with threads {threads}, now {threads - 7}" in said
+    heard: list[int] = []
+    model = run_plan(
+        plan, dataset, tmp_path / "model", hardware, log=lambda metrics, step: heard.append(step)
+    )
+    assert said in " ".join(model.notes)
+    assert (min(heard) > 10) == (condition != "versions")
     assert weights_of(model) == weights_of(
         run_plan(plan, dataset, tmp_path / "undisturbed", hardware)
     )

@@ -168,9 +168,10 @@ def horizontal_axis(
 ) -> str:
     """Numbers below, and what they are; 36 high."""
     width = x.end - x.start
-    numbers = [(x(tick), words(tick)) for tick in x.ticks(max(2, int(width / 75)))]
+    numbers = [(x(tick), words(tick)) for tick in x.ticks(max(3, int(width / 55)))]
     kept: list[tuple[float, str]] = []
-    for place, said in numbers:
+    for at, said in numbers:
+        place = min(at, x.end + MARGIN - text_width(said) / 2)
         room = 8 + (text_width(said) + text_width(kept[-1][1])) / 2 if kept else 0
         if not kept or place - kept[-1][0] >= room:
             kept.append((place, said))
@@ -179,6 +180,7 @@ def horizontal_axis(
     )
 
 
+MARGIN = 16  # at the right of every chart
 LEGEND_ROW = 20
 
 Sign: TypeAlias = Callable[[float, float], str]

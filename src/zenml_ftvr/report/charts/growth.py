@@ -96,7 +96,7 @@ def _scales(
     low, high = min(scores), max(scores)
     pad = max(0.01, 0.05 * (high - low))
     return (
-        Scale(low=min(sizes), high=max(sizes), start=across[0], end=across[1], kind="log"),
+        Scale(low=min(sizes) / 1.15, high=max(sizes), start=across[0], end=across[1], kind="log"),
         Scale(
             low=max(0.0, low - pad),
             high=min(1.0, high + pad) if high <= 1 else high + pad,

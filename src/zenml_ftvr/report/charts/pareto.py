@@ -65,7 +65,7 @@ def pareto_chart(
         text(0, 12, f"{names[0]}, {better}; area: size on disk", tone="muted"),
         vertical_axis(y, left, right),
         horizontal_axis(x, bottom, names[1]),
-        _front([one for one in kept if not one.is_dominated], x, y),
+        _front(kept, x, y, lower_is_better),
         *(_circle(one, kept, x, y) for one in sorted(kept, key=lambda one: -one.n_bytes)),
         *_labels(kept, x, y, width),
     ]
@@ -105,45 +105,69 @@ def _circle(place: Place, places: Sequence[Place], x: Scale, y: Scale) -> str:
     )
 
 
-def _front(best: Sequence[Place], x: Scale, y: Scale) -> str:
-    """Of models that nothing beats in quality, latency and size, those also unbeaten in two."""
-    ordered = sorted(best, key=lambda one: one.milliseconds)
-    path = " ".join(f"{x(one.milliseconds):.1f},{y(one.quality):.1f}" for one in ordered)
+def _front(places: Sequence[Place], x: Scale, y: Scale, lower_is_better: bool) -> str:
+    """Through each model that is better than all faster ones."""
+    front: list[Place] = []
+    for one in sorted(places, key=lambda one: (one.milliseconds, _loss(one, lower_is_better))):
+        if not front or _loss(one, lower_is_better) < _loss(front[-1], lower_is_better):
+            front.append(one)
+    path = " ".join(f"{x(one.milliseconds):.1f},{y(one.quality):.1f}" for one in front)
     return (
         f'<polyline points="{path}" fill="none" stroke="var(--muted)" stroke-dasharray="2 3"/>'
-        if len(ordered) > 1
+        if len(front) > 1
         else ""
     )
 
 
+def _loss(place: Place, lower_is_better: bool) -> float:
+    return place.quality if lower_is_better else -place.quality
+
+
+SHIFTS = (0, 16, -16, 32, -32, 48, -48, 64, -64)  # up and down, until there is room for a name
+
+
 def _labels(places: Sequence[Place], x: Scale, y: Scale, width: float) -> list[str]:
     """Names with sizes beside their circles, where no other name is."""
+    circles = [_circle_box(one, places, x, y) for one in places]
     taken: list[Box] = []
     parts = []
     for place in sorted(places, key=lambda one: -one.quality):
         words = f"{place.name}, {size(place.n_bytes)}"
         room, radius = text_width(words), _radius(place, places)
         across, down = x(place.milliseconds), y(place.quality)
-        tries = [
-            (across + radius + 5, down + 4 + shift) for shift in (0, 16, -16, 32, -32, 48, -48)
-        ] + [
-            (across - radius - 5 - room, down + 4 + shift)
-            for shift in (0, 16, -16, 32, -32, 48, -48)
+        beside = [
+            (left, down + 4 + shift)
+            for shift in SHIFTS
+            for left in (across + radius + 5, across - radius - 5 - room)
         ]
-        tries += [(across - room / 2, down - radius - 5), (across - room / 2, down + radius + 15)]
+        over = [(across - room / 2, down - radius - 5), (across - room / 2, down + radius + 15)]
+        tries = [
+            (left, base)
+            for left, base in (*beside, *over)
+            if left >= 0 and left + room <= width and 12 <= base <= y.start
+        ]
         at = next(
             (
-                (left, base)
-                for left, base in tries
-                if left >= 0
-                and left + room <= width
-                and not any(_meet((left, base - 12, left + room, base + 3), box) for box in taken)
+                one
+                for boxes in ([*taken, *circles], taken)  # over a circle rather than over a name
+                for one in tries
+                if not any(_meet(_text_box(one, room), box) for box in boxes)
             ),
             (min(max(0.0, across - room / 2), width - room), down + radius + 15),
         )
-        taken.append((at[0], at[1] - 12, at[0] + room, at[1] + 3))
-        parts.append(text(at[0], at[1], words))
+        taken.append(_text_box(at, room))
+        parts.append(f'<g class="beside">{text(at[0], at[1], words)}</g>')
     return parts
+
+
+def _text_box(at: tuple[float, float], room: float) -> Box:
+    return at[0], at[1] - 12, at[0] + room, at[1] + 3
+
+
+def _circle_box(place: Place, places: Sequence[Place], x: Scale, y: Scale) -> Box:
+    across, down = x(place.milliseconds), y(place.quality)
+    radius = _radius(place, places)
+    return across - radius, down - radius, across + radius, down + radius
 
 
 def _meet(one: Box, other: Box) -> bool:

@@ -46,7 +46,7 @@ def reliability_chart(
     if not kept:
         return ""
     named, top = legend([(name, _sign(index)) for index, (name, _) in enumerate(kept)], 0, width)
-    top += 16
+    top += 22
     left = 52
     side = min(SIDE, width - left - 20)
     low = min(min(one.confidence, one.share_right) for _, points in kept for one in points)

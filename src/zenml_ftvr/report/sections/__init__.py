@@ -1,5 +1,6 @@
 """The parts that pages are made of, by what they tell. Each takes values and returns blocks."""
 
+from zenml_ftvr.report.sections.adequacy import adequacy
 from zenml_ftvr.report.sections.answer import answer, disappointments
 from zenml_ftvr.report.sections.calibration import calibration
 from zenml_ftvr.report.sections.comparison import comparison, comparison_serving
@@ -9,8 +10,10 @@ from zenml_ftvr.report.sections.foresight import decision_map, growth, pilot_run
 from zenml_ftvr.report.sections.forgetting import forgetting
 from zenml_ftvr.report.sections.generation import generation
 from zenml_ftvr.report.sections.loading import usage
+from zenml_ftvr.report.sections.outcomes import outcomes
 from zenml_ftvr.report.sections.provenance import plan_table, provenance
 from zenml_ftvr.report.sections.ranking import ranking, reasons
+from zenml_ftvr.report.sections.record import record
 from zenml_ftvr.report.sections.reliability import reliability
 from zenml_ftvr.report.sections.results import results
 from zenml_ftvr.report.sections.serving import serving
@@ -19,6 +22,7 @@ from zenml_ftvr.report.sections.unchecked import limits
 from zenml_ftvr.report.sections.weaknesses import label_doubts, slices
 
 __all__ = [
+    "adequacy",
     "answer",
     "calibration",
     "comparison",
@@ -33,11 +37,13 @@ __all__ = [
     "growth",
     "label_doubts",
     "limits",
+    "outcomes",
     "pilot_runs",
     "plan_table",
     "provenance",
     "ranking",
     "reasons",
+    "record",
     "reliability",
     "results",
     "serving",

@@ -32,12 +32,16 @@ def _tiles(profile: DataProfile) -> tuple[Fact, ...]:
     if profile.classes:
         largest = f"the largest has {profile.majority_share:.0%} of the training rows"
         tiles.append(Fact(w.count(profile.n_classes), "classes", largest))
+    if profile.numbers is not None:
+        numbers = profile.numbers
+        spread = f"from {numbers.minimum:g} to {numbers.maximum:g}, {numbers.mean:g} on average"
+        tiles.append(Fact(f"{numbers.p50:g}", "the middle number", spread))
     tiles.append(_sizes(profile))
     tiles.append(
         Fact(
             w.count(profile.n_duplicates),
             "repeated texts" if profile.widths is None else "repeated images",
-            f"under more than one label: {w.count(profile.n_conflicts)}",
+            f"{_more_than_one(profile)}: {w.count(profile.n_conflicts)}",
         )
     )
     if profile.tokens is not None:
@@ -51,6 +55,10 @@ def _tiles(profile: DataProfile) -> tuple[Fact, ...]:
             )
         )
     return tuple(tiles)
+
+
+def _more_than_one(profile: DataProfile) -> str:
+    return f"with more than one {'label' if profile.classes else 'answer'}"
 
 
 def _sizes(profile: DataProfile) -> Fact:
@@ -94,7 +102,7 @@ def _checks(profile: DataProfile) -> Blocks:
         return ()
     rows = [
         ("Rows that repeat a text", w.count(profile.n_duplicates), "beyond the first of each"),
-        ("Texts under more than one label", w.count(profile.n_conflicts), ""),
+        (f"Texts {_more_than_one(profile)}", w.count(profile.n_conflicts), ""),
         *_leaks(checks),
         (
             "Rows far longer than the rest",

@@ -35,16 +35,16 @@ def growth(recommendation: Recommendation) -> Blocks:
     if foresight is None:
         return _no_foresight(recommendation)
     arms = [_growth(foresight, kind) for kind in (one.kind for one in foresight.curves)]
-    metric = w.metric_name(recommendation.metric)
-    title = f"{metric} by training rows: pilots as dots, forecasts as lines with their limits"
+    scale = _scale_words(recommendation.metric)
+    title = "Scores by training rows: pilots as dots, forecasts as lines with their limits"
     level = foresight.curves[0].level if foresight.curves else 0.95
     return (
         Paragraph(
-            f"Dots are small trainings, judged on the same {_n_select(recommendation)}rows. Lines "
-            f"are what one training is expected to score, with limits that hold {level:.0%} of "
-            f"them; beyond ten times an arm's largest pilot a line is pale, because nothing "
-            f"measured speaks for it. Over seeds scores vary by {foresight.seed_sd:.3f} (standard "
-            f"deviation).",
+            f"Scores are {scale}. Dots are small trainings, judged on the same "
+            f"{_n_select(recommendation)}rows. Lines are what one training is expected to score, "
+            f"with limits that hold {level:.0%} of them; beyond ten times an arm's largest pilot a "
+            f"line is pale, because nothing measured speaks for it. Over seeds scores vary by "
+            f"{foresight.seed_sd:.3f} (standard deviation).",
             "small",
         ),
         *drawn(lambda width: growth_chart(title, arms, foresight.n_train, width)),
@@ -250,7 +250,7 @@ def pilot_runs(pilots: PilotEvidence) -> Blocks:
     return (
         Paragraph(
             f"{w.count(len(pilots.runs))} small trainings, {w.count(scored)} with a score "
-            f"({w.metric_words(pilots.metric)}, {_scale_words(pilots.metric)}), judged on the same "
+            f"({_scale_words(pilots.metric)}), judged on the same "
             f"{w.count(pilots.n_select)} rows; they took {w.duration(pilots.seconds)} of the "
             f"{w.duration(pilots.seconds_allowed)} that they were allowed."
         ),
@@ -283,4 +283,13 @@ def pilot_runs(pilots: PilotEvidence) -> Blocks:
 
 
 def _scale_words(metric: Metric) -> str:
-    return "brought to 0..1, higher being better" if w.lower_is_better(metric) else "0 to 1"
+    """What a score of 0 to 1 is, where the metric is none itself."""
+    match metric:
+        case "bits_per_byte":
+            return "1 less an eighth of the bits per byte, so that more is better"
+        case "perplexity":
+            return "1 over the perplexity, so that more is better"
+        case "rmse":
+            return "R2, which puts models in the order of the RMSE"
+        case _:
+            return f"{w.metric_words(metric)}, 0 to 1"

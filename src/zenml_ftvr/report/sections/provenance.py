@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from zenml_ftvr.approaches import most_tokens
 from zenml_ftvr.report import wording as w
-from zenml_ftvr.report.blocks import Blocks, Paragraph, Table
-from zenml_ftvr.values import Calibration, TrainedModel
+from zenml_ftvr.report.blocks import Blocks, Heading, Paragraph, Table
+from zenml_ftvr.values import Calibration, ImageClassification, TrainedModel
 
 __all__ = ["plan_table", "provenance"]
 
@@ -27,7 +27,7 @@ def plan_table(model: TrainedModel) -> Blocks:
         ("Learning rate", learning_rate),
         ("Weight decay", f"{plan.weight_decay:g}"),
         ("Warm-up steps", w.count(plan.warmup_steps)),
-        ("Most tokens a text", w.count(most_tokens(plan.task))),
+        *_longest(model),
         ("Seed", str(plan.seed)),
         ("Parameters", f"{w.count(model.n_params)}, {w.count(model.n_trainable)} of them trained"),
         ("Size on disk", w.size(model.n_bytes)),
@@ -36,6 +36,12 @@ def plan_table(model: TrainedModel) -> Blocks:
         ("W&B run", _tracked(model)),
     ]
     return (Table(header=("", ""), rows=tuple(rows)),)
+
+
+def _longest(model: TrainedModel) -> list[tuple[str, str]]:
+    if isinstance(model.plan.task, ImageClassification):
+        return []
+    return [("Most tokens a text", w.count(most_tokens(model.plan.task)))]
 
 
 def _base_name(model: TrainedModel) -> str:
@@ -68,7 +74,11 @@ def provenance(
         machine += f", {hardware.n_devices} accelerators of {w.gib(hardware.device_memory_gib)}"
     listed = ", ".join(f"{name} {version}" for name, version in versions.items())
     return (
-        *(block for model in models for block in plan_table(model)),
+        *(
+            block
+            for model in models
+            for block in (Heading(w.approach_name(model.kind)), *plan_table(model))
+        ),
         Paragraph(f"Hardware: {machine}."),
         Paragraph(f"Versions: {listed}."),
     )

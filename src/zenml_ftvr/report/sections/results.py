@@ -46,7 +46,7 @@ def results(evaluation: Evaluation) -> Blocks:
             chosen=0,
         ),
         *_scores_chart(evaluation, metrics[0]),
-        Bullets(tuple(_against(one) for one in evaluation.differences)),
+        Bullets(_untested(evaluation)),
         *_tests(evaluation),
         Bullets(tuple(note for model in evaluation.models for note in _notes(model))),
         *(_by_class(chosen) if chosen.labels else ()),
@@ -110,6 +110,16 @@ def _scores_chart(evaluation: Evaluation, metric: Metric) -> Blocks:
     mark = top_class(metric, evaluation.majority_accuracy)
     title = f"{w.metric_name(metric)} on the test rows with 95 % intervals"
     return drawn(lambda width: interval_chart(title, rows, mark, width))
+
+
+def _untested(evaluation: Evaluation) -> tuple[str, ...]:
+    """Differences to the baseline that the table of tests does not have."""
+    tested = {(one.first, one.second, one.metric) for one in evaluation.tests}
+    return tuple(
+        _against(one)
+        for one in evaluation.differences
+        if (one.first, one.second, one.metric) not in tested
+    )
 
 
 def _against(one: PairedDifference) -> str:

@@ -46,8 +46,8 @@ def _near_duplicates(profile: DataProfile) -> str:
     if profile.widths is not None:
         return "Images that are nearly the same may stand in two splits: only equal ones are found."
     return (
-        f"{w.count(found)} test texts are nearly a training or validation text: they are counted, "
-        f"not left out, and texts that say the same in other words are not found."
+        f"Test texts that are nearly a training or validation text ({w.count(found)} were found) "
+        f"are counted, not left out; those that say the same in other words are not found."
     )
 
 

@@ -8,8 +8,8 @@ from zenml_ftvr.values import Evaluation, LabelDoubt, SliceScore
 
 __all__ = ["label_doubts", "slices"]
 
-DOUBTS_SHOWN = 20  # a page to look through, the rest folded: a judgement
-TEXT_SHOWN = 220  # characters of a doubted row
+DOUBTS_SHOWN = 10  # a page to look through, the rest folded: a judgement
+TEXT_SHOWN = 160  # characters of a doubted row
 
 
 def slices(evaluation: Evaluation) -> Blocks:
