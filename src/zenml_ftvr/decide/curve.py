@@ -65,8 +65,8 @@ USUAL_SEED_SD, USUAL_SEED_ROWS = 0.01, 2
 """A point, weighing as much as two repeated trainings, until repetitions say otherwise: a
 judgement."""
 RISE_PER_DOUBLING = 0.02
-"""Standard deviation of what a doubling of the data may do to an arm with pilots of one size only:
-a judgement, wide on purpose."""
+"""Standard deviation of what a doubling of the data may do to an arm with pilots of one size only,
+or beyond what a form says that could not be tried: a judgement, wide on purpose."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -145,8 +145,8 @@ def fit_curve(pilots: ArmPilots, seed_sd: float, seed: int) -> FittedCurve:
     """Fit an arm's curve; equal arguments give equal draws, and arms have draws of their own.
 
     `seed_sd`: standard deviation of a score over seeds, pooled over arms. Forms are fitted from
-    three sizes on; with fewer the last value is all there is. Raises `ConfigurationError` for a
-    `seed_sd` that is not above 0.
+    two sizes on, and tried from three on; of one size the last value is all there is. Raises
+    `ConfigurationError` for a `seed_sd` that is not above 0.
     """
     import numpy as np
 
@@ -183,7 +183,7 @@ def fit_curve(pilots: ArmPilots, seed_sd: float, seed: int) -> FittedCurve:
                 allowed_miss=allowed.get(form),
             )
             for form in CURVE_FORMS
-            if form == "last_value" or form in misses
+            if form == "last_value" or form in misses or weights[form] > 0
         ),
         seed_sd=seed_sd,
         fits=Fits(
@@ -311,8 +311,10 @@ def _weights(
     """Each form's share, and the miss it is allowed.
 
     In proportion to the normal density of the measured score under the form's prediction, so that
-    a vague prediction earns no more than a near one. A form that misses is dropped; where all miss,
-    or could not be tried, the last value is left.
+    a vague prediction earns no more than a near one. A form that misses is dropped; where all miss
+    the last value is left. Of two sizes no form can be tried, and all share alike: they rise as the
+    sizes did, and the last value, which does not, misses twice as far
+    (benchmarks/results/decision.json).
     """
     weights: dict[CurveForm, float] = dict.fromkeys(CURVE_FORMS, 0.0)
     allowed = {form: MISSES_BEYOND * one.sd for form, one in misses.items()}
@@ -321,8 +323,10 @@ def _weights(
         for form, one in misses.items()
         if abs(one.miss) <= allowed[form]
     }
-    if len(misses) < 2 or not densities:
+    if not densities:
         densities = {"last_value": 1.0}
+    if len(misses) == 1:
+        densities = dict.fromkeys(FITTED_FORMS, 1.0)
     total = sum(densities.values())
     weights.update({form: density / total for form, density in densities.items()})
     return weights, allowed
@@ -350,12 +354,11 @@ def _drift_sd(
     The last value knows of no rise, so that the whole of its miss counts; where every form missed,
     the largest miss does.
     """
-    if not misses:
+    if form not in misses:  # nothing says how far off it is
         return RISE_PER_DOUBLING / math.log(2)
     step = math.log(sizes[-1] / sizes[-2])
     if form != "last_value":
-        excess = misses[form].excess if form in misses else 0.0
-        return math.hypot(excess, MISFIT) / step
+        return math.hypot(misses[form].excess, MISFIT) / step
     alone = weights["last_value"] == 1.0
     miss = max(abs(one.miss) for one in misses.values()) if alone else abs(misses[form].miss)
     return math.hypot(miss, MISFIT) / step

@@ -211,13 +211,21 @@ def test_a_level_curve_keeps_the_last_value_and_a_steep_one_drops_it() -> None:
     assert sum(one.weight for one in steep.forms) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("sizes", [(400,), (200, 400)])
-def test_with_one_or_two_sizes_the_last_value_is_all_there_is(sizes: tuple[int, ...]) -> None:
-    curve = fit_curve(pilots_of(rising, sizes=sizes), 0.01, seed=0)
+def test_with_one_size_the_last_value_is_all_there_is() -> None:
+    curve = fit_curve(pilots_of(rising, sizes=(400,)), 0.01, seed=0)
     assert [one.form for one in curve.forms] == ["last_value"]
     here, there = forecast(curve, 400), forecast(curve, 1_600)
     assert there.mean == pytest.approx(rising(400), abs=0.01)
     assert there.high - there.low > 1.5 * (here.high - here.low)
+
+
+def test_with_two_sizes_a_curve_goes_on_as_it_rose() -> None:
+    curve = fit_curve(pilots_of(rising, sizes=(200, 400)), 0.01, seed=0)
+    assert form_of(curve.forms, "last_value").weight == 0
+    assert {one.form for one in curve.forms if one.weight} == set(FITTED_FORMS)
+    there = forecast(curve, 1_600)
+    assert abs(there.mean - rising(1_600)) < abs(rising(400) - rising(1_600)) / 3
+    assert there.low < rising(1_600) < there.high
 
 
 def test_scores_stay_scores_however_far_out() -> None:
