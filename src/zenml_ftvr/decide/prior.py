@@ -109,7 +109,9 @@ def order_arms(
     trusted: tuple[Kind, ...] = ()
     match situation:
         case "transfers" | "no difference" if enough:
-            trusted = (*tuned, "partial")
+            published = profile.n_train >= SMALLEST_PUBLISHED_ROWS
+            # Where LoRA's equality was not published, it was measured below the last layers.
+            trusted = ("full", "lora", "partial") if published else ("full", "partial", "lora")
             kinds = (*trusted, "contrastive", "head", "baseline", "scratch")
         case "transfers" if few:
             trusted = ("contrastive",)
