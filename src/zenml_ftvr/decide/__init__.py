@@ -10,6 +10,7 @@ from zenml_ftvr.decide.pilot_costs import (
 )
 from zenml_ftvr.decide.pilot_parcels import (
     RERUN_SEED,
+    SEEDS_OF_CHEAP,
     PilotArm,
     PilotProtocol,
     PilotRequest,
@@ -22,6 +23,7 @@ from zenml_ftvr.decide.record import record_of, track_record
 
 __all__ = [
     "RERUN_SEED",
+    "SEEDS_OF_CHEAP",
     "PilotArm",
     "PilotProtocol",
     "PilotRequest",

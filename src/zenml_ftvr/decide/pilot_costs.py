@@ -9,7 +9,14 @@ from dataclasses import dataclass
 
 from zenml_ftvr.approaches import resolve
 from zenml_ftvr.decide.cost import PricedArm, ample_seconds
-from zenml_ftvr.decide.pilot_parcels import CHEAP, LEAST_ROWS, PilotArm, PilotRequest, pilot_sizes
+from zenml_ftvr.decide.pilot_parcels import (
+    CHEAP,
+    LEAST_ROWS,
+    SEEDS_OF_CHEAP,
+    PilotArm,
+    PilotRequest,
+    pilot_sizes,
+)
 from zenml_ftvr.decide.plan import PlanBasis, ample_steps, make_plan
 from zenml_ftvr.values import (
     Approach,
@@ -107,10 +114,14 @@ def pilot_arms(
                 skipped.append((kind, "every pilot would pretrain on the unlabelled texts anew."))
                 continue
         share = _share_of_steps(whole, basis)
-        seconds_at = {
-            size: _seconds(approach, basis, calibration, rows, size, share)
-            for size in (*sizes, rows.n_pool)
-        }
+        ladder = (*sizes, rows.n_pool)
+        seconds_at = (
+            _head_seconds(calibrated, ladder)
+            if isinstance(approach, Head)
+            else {
+                size: _seconds(approach, basis, calibration, rows, size, share) for size in ladder
+            }
+        )
         arms.append(
             PilotArm(
                 kind=kind,
@@ -185,19 +196,33 @@ def _seconds(
         case Baseline():
             judging = rows.n_select * arm.seconds_per_eval_row
             return arm.seconds_per_step * n / rows.n_train + judging
-        case Head():
-            return FIT_SECONDS_PER_ROW * n
         case _:
             own = pilot_basis(basis, rows, n)
             return ample_seconds(approach, own, calibration, share) or math.inf
 
 
+def _head_seconds(arm: ArmCalibration, ladder: Sequence[int]) -> dict[int, float]:
+    """Fits at each size, and a share of the features that smaller sizes have not asked for.
+
+    The draws of a size take the same rows in part: of N rows, k draws of n hold N (1 - (1 - n/N)^k)
+    on average.
+    """
+    n_pool, known = ladder[-1], 0.0
+    seconds = {}
+    for size in ladder:
+        asked = n_pool * (1 - (1 - size / n_pool) ** SEEDS_OF_CHEAP)
+        shared = arm.setup_seconds + (asked - known) * arm.seconds_per_step / arm.batch_size
+        draws = SEEDS_OF_CHEAP if size < n_pool else 1
+        seconds[size] = FIT_SECONDS_PER_ROW * size + shared / draws
+        known = asked
+    return seconds
+
+
 def _once(approach: Approach, arm: ArmCalibration, rows: PilotRowCounts) -> float:
-    """Features of all rows; they are kept, and what follows need not compute them again."""
+    """Features of the rows that are judged on; all pilots share them."""
     if not isinstance(approach, Head):
         return 0.0
-    n_rows = rows.n_pool + rows.n_select
-    return arm.setup_seconds + n_rows * arm.seconds_per_step / arm.batch_size
+    return arm.setup_seconds + rows.n_select * arm.seconds_per_step / arm.batch_size
 
 
 def _rates(approach: Approach, basis: PlanBasis) -> tuple[float, ...]:

@@ -14,6 +14,7 @@ __all__ = [
     "CHEAP",
     "LEAST_ROWS",
     "RERUN_SEED",
+    "SEEDS_OF_CHEAP",
     "SIZES_OF_A_FORECAST",
     "Parcel",
     "PilotArm",

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, cast
 
 from zenml_ftvr.decide import (
     RERUN_SEED,
+    SEEDS_OF_CHEAP,
     PilotProtocol,
     PilotRequest,
     PlanBasis,
@@ -82,22 +83,36 @@ class PilotBench:
     progress: Progress = silent
 
     @cached_property
-    def features(self) -> tuple[Features, Features]:
-        """Of the rows to train on and of those to judge by, by the base model; computed once."""
+    def select_features(self) -> Features:
+        """Of the rows that pilots are judged on, [rows, hidden]; computed once."""
+        return self._features(self.rows.select, "rows judged on")
+
+    @cached_property
+    def _of_size(self) -> dict[int, tuple[npt.NDArray[np.int64], Features]]:
+        return {}
+
+    def features(self, n: int, draw: int) -> Features:
+        """Of the training rows of a pilot on `n` rows; computed for all draws of a size at once."""
+        import numpy as np
+
+        if n not in self._of_size:
+            draws = range(SEEDS_OF_CHEAP) if n < len(self.rows.pool) else range(1)
+            asked = np.unique(np.concatenate([self.rows.places(n, one) for one in draws]))
+            computed = self._features(self.rows.pool.take(asked), "train")
+            self._of_size[n] = asked, computed
+        asked, computed = self._of_size[n]
+        return computed[np.searchsorted(asked, self.rows.places(n, draw))]
+
+    def _features(self, rows: Rows, what: str) -> Features:
         if self.base is None:
             raise TrainingError("approach 'head' needs a base model; set base_model.name.")
-        base, device = self.base, self.calibration.hardware.device
-
-        def features(rows: Rows, what: str) -> Features:
-            return cached_features(
-                base,
-                rows,
-                self.basis.task,
-                device,
-                lambda done, total: self.progress(f"features, {what}", done, total),
-            )
-
-        return features(self.rows.pool, "train"), features(self.rows.select, "validation")
+        return cached_features(
+            self.base,
+            rows,
+            self.basis.task,
+            self.calibration.hardware.device,
+            lambda done, total: self.progress(f"features, {what}", done, total),
+        )
 
 
 def run_pilots(protocol: PilotProtocol, bench: PilotBench) -> PilotEvidence:
@@ -210,14 +225,13 @@ def _trained(
 
 
 def _solved_head(bench: PilotBench, work: RowWork, rows: Rows, request: PilotRequest) -> Answers:
-    """A head on features that all pilots share, and the training that follows."""
-    of_pool, of_select = bench.features
-    features = of_pool[bench.rows.places(request.n_train, request.draw)]
+    """A head on features that other pilots, and the training that follows, use again."""
+    features = bench.features(request.n_train, request.draw)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of classes with fewer rows than folds
         c = choose_strength(work, features, rows, request.seed)
     head = fit_head(work, features, rows, c, request.seed)
-    return work.answers(head.logits(of_select), bench.rows.select)
+    return work.answers(head.logits(bench.select_features), bench.rows.select)
 
 
 def _collapsed_before(request: PilotRequest, model: TrainedModel) -> PilotRun | None:

@@ -28,6 +28,7 @@ from zenml_ftvr.values import (
     ClassCount,
     DataProfile,
     Full,
+    Head,
     Kind,
     ModelSource,
     Scratch,
@@ -80,7 +81,7 @@ def test_every_feasible_arm_is_priced_at_every_size(
     for arm in arms:
         assert list(arm.seconds_at) == [312, 625, 1_250, 2_500, 5_000, 10_000, 20_000]
         seconds = list(arm.seconds_at.values())
-        assert seconds == sorted(seconds)
+        assert arm.kind == "head" or seconds == sorted(seconds)
         assert all(0 < one < math.inf for one in seconds)
         assert arm.training_seconds > 0
         assert (arm.once_seconds > 0) == (arm.kind == "head")
@@ -162,3 +163,19 @@ def test_judging_takes_loading_and_the_rows(
     assert arm is not None
     seconds = judging_seconds("full", basis, calibration, ROWS)
     assert seconds == pytest.approx(1.0 + 0.2 + 1_500 * arm.seconds_per_eval_row)
+
+
+def test_draws_of_the_head_share_what_is_computed_of_a_row(
+    basis: PlanBasis,
+    priced: Callable[..., list[PricedArm]],
+    make_calibration: Callable[..., Calibration],
+) -> None:
+    """All features of the pool once, a start for each size, and the fits."""
+    ((arm,), _) = pilot_arms([Head()], priced(Head()), basis, make_calibration(), ROWS, 32)
+    sizes = list(arm.seconds_at)
+    runs = [*[5] * (len(sizes) - 1), 1]
+    whole = sum(n * arm.seconds_at[size] for n, size in zip(runs, sizes, strict=True))
+    fits = sum(n * size * 1e-3 for n, size in zip(runs, sizes, strict=True))
+    # A batch of 32 rows takes half a second, a start one.
+    assert whole - fits == pytest.approx(20_000 * 0.5 / 32 + len(sizes))
+    assert arm.once_seconds == pytest.approx(1 + 1_500 * 0.5 / 32)

@@ -218,11 +218,11 @@ def test_features_are_computed_once_for_all_pilots_and_what_follows(
     bench_of: Callable[..., PilotBench], learns: dict[Kind, Approach]
 ) -> None:
     bench = bench_of(learns["head"])
-    _run(_protocol(bench), bench, _request("head", n_train=40), AMPLE)
+    _run(_protocol(bench), bench, _request("head"), AMPLE)
     segments = set((cache_folder() / "rows").rglob("*.f32"))
     assert segments
     other = bench_of(learns["head"])  # with nothing of the first but its folder
-    _run(_protocol(other), other, _request("head", draw=3), AMPLE)
+    _run(_protocol(other), other, _request("head", draw=3), AMPLE)  # another draw of that size
     assert set((cache_folder() / "rows").rglob("*.f32")) == segments
 
 
