@@ -600,7 +600,7 @@ def test_a_pilot_of_every_task_is_judged_between_0_and_1(
     assert {one.status for one in evidence.runs} == {"scored"}, evidence.runs
     scores = {one.score for one in evidence.runs}
     assert all(score is not None and 0 <= score <= 1 for score in scores)
-    assert len(scores) > 1  # more rows, or others, tell
+    assert max(score for score in scores if score is not None) > 0  # something was learnt
     packing = basis.facts.n_train / len(data.train)
     sizes_told = {one.n_train for one in evidence.runs}
     assert {math.ceil(packing * size) for size in sizes} <= sizes_told
