@@ -598,9 +598,9 @@ def test_a_pilot_of_every_task_is_judged_between_0_and_1(
     )
     evidence = run_pilots(protocol, bench)
     assert {one.status for one in evidence.runs} == {"scored"}, evidence.runs
-    scores = {one.score for one in evidence.runs}
-    assert all(score is not None and 0 <= score <= 1 for score in scores)
-    assert max(score for score in scores if score is not None) > 0  # something was learnt
+    scores = [one.score or 0.0 for one in evidence.runs]
+    assert all(0 <= score <= 1 for score in scores)
+    assert max(scores) > 0.05  # something was learnt
     packing = basis.facts.n_train / len(data.train)
     sizes_told = {one.n_train for one in evidence.runs}
     assert {math.ceil(packing * size) for size in sizes} <= sizes_told
