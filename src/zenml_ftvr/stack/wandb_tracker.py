@@ -40,6 +40,8 @@ JOB_TYPES = {
     "calibrate": "pilot",
     "run_pilots": "pilot",
     "recommend_approach": "decide",
+    "plan_comparison": "decide",
+    "with_seed": "decide",
     "finetune_contrastive": "train",
     "finetune_full": "train",
     "finetune_head": "train",
@@ -48,7 +50,9 @@ JOB_TYPES = {
     "train_baseline": "train",
     "train_from_scratch": "train",
     "evaluate_model": "eval",
+    "compare_models": "eval",
     "predict": "eval",
+    "record_outcome": "report",
     "publish_report": "report",
 }
 """What our steps do; another's step is what it is called."""

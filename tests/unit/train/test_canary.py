@@ -73,7 +73,8 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ("zenml_ftvr.models.build", "train_tokenizer", 0),
         ("zenml_ftvr.train.run", "fit_baseline", 1),
         ("zenml_ftvr.pilot.calibrate", "fit_baseline", 1),
-        ("zenml_ftvr.pilot.screen", "fit_baseline", 1),
+        ("zenml_ftvr.pilot.folds", "fit_baseline", 1),
+        ("zenml_ftvr.pilot.pilots", "fit_baseline", 1),
     ]
     for module_name, name, place in places:
         module = importlib.import_module(module_name)

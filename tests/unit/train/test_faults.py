@@ -20,7 +20,7 @@ from zenml_ftvr.data import Dataset
 from zenml_ftvr.errors import TrainingError
 from zenml_ftvr.models import resolve
 from zenml_ftvr.tasks import ClassAnswers
-from zenml_ftvr.train import Prepared, no_log, prepare, run_loop, run_plan, stepped
+from zenml_ftvr.train import Prepared, no_log, once, prepare, run_loop, run_plan, stepped
 from zenml_ftvr.train.attempts import run_folder
 from zenml_ftvr.train.brake import Brake, Schedule
 from zenml_ftvr.train.checkpoints import last_whole, step_of
@@ -137,7 +137,7 @@ def test_a_lost_loss_names_its_step_its_rows_and_the_gradient_before(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     poisoned = 37  # a row of the training split
-    ours = stepped.prepare
+    ours = once.prepare
 
     def poisoning(*args: Any, **given: Any) -> Prepared:
         made = ours(*args, **given)
@@ -153,7 +153,7 @@ def test_a_lost_loss_names_its_step_its_rows_and_the_gradient_before(
 
         return dataclasses.replace(made, collate=collate)
 
-    monkeypatch.setattr(stepped, "prepare", poisoning)
+    monkeypatch.setattr(once, "prepare", poisoning)
     plan = dataclasses.replace(plan, eval_every_steps=1)
     with pytest.raises(TrainingError, match="loss of 'full' became nan by step") as e:
         train(plan)
@@ -204,7 +204,7 @@ def memory_for(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[int]]:
 
     def limit(n_rows: int) -> list[int]:
         sizes: list[int] = []
-        ours = stepped.prepare
+        ours = once.prepare
 
         def prepared(*args: Any, **given: Any) -> Prepared:
             made = ours(*args, **given)
@@ -217,7 +217,7 @@ def memory_for(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[int]]:
 
             return dataclasses.replace(made, collate=collate)
 
-        monkeypatch.setattr(stepped, "prepare", prepared)
+        monkeypatch.setattr(once, "prepare", prepared)
         return sizes
 
     return limit
@@ -292,7 +292,7 @@ def collapsing(monkeypatch: pytest.MonkeyPatch) -> Callable[[set[int]], None]:
     """Runs of these seeds begin with a head that gives the first class only."""
 
     def make(seeds: set[int]) -> None:
-        ours = stepped.prepare
+        ours = once.prepare
 
         def prepared(plan: TrainingPlan, *args: Any, **given: Any) -> Prepared:
             made = ours(plan, *args, **given)
@@ -300,7 +300,7 @@ def collapsing(monkeypatch: pytest.MonkeyPatch) -> Callable[[set[int]], None]:
                 always_the_first(made.trainable.model)
             return made
 
-        monkeypatch.setattr(stepped, "prepare", prepared)
+        monkeypatch.setattr(once, "prepare", prepared)
 
     return make
 
