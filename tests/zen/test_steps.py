@@ -233,7 +233,7 @@ def test_the_line_beside_the_artifact_says_what_was_trained(
     model = _model(trained, kind)
     assert artifact.run_metadata["approach"] == kind
     assert artifact.run_metadata["plan"] == model.plan.fingerprint
-    assert [view.type.value for view in artifact.visualizations or ()] == ["html"]
+    assert {view.type.value for view in artifact.visualizations or ()} == {"html", "markdown"}
 
 
 def test_words_that_tell_the_labels_are_learnt_and_scored(trained: PipelineRunResponse) -> None:
