@@ -21,19 +21,26 @@ from zenml_ftvr.decide.verdict import (
 )
 from zenml_ftvr.errors import BudgetError
 from zenml_ftvr.values import (
+    Approach,
     Baseline,
     Calibration,
+    Contrastive,
     DataProfile,
     Forecast,
+    Full,
+    Head,
     Kind,
     Ledger,
     LedgerEntry,
+    Lora,
     Metric,
+    Partial,
     PilotEvidence,
     RankedArm,
     Recommendation,
     Request,
     Score,
+    Scratch,
     ScreeningEvidence,
     from_unit_score,
     metric_of,
@@ -77,7 +84,9 @@ def recommend(
     baseline = price_arm(Baseline(), basis, calibration, left, 0.0)
     baseline_seconds = 0.0 if baseline.cost is None else baseline.cost.hours * 3600
     priced = {
-        approach.kind: price_arm(approach, basis, calibration, left, baseline_seconds)
+        approach.kind: price_arm(
+            _at_the_pilots_rate(approach, pilots), basis, calibration, left, baseline_seconds
+        )
         for approach in request.approaches
     }
     feasible = [kind for kind, arm in priced.items() if not arm.problems]
@@ -121,6 +130,18 @@ def recommend(
         pilots=pilots,
         foresight=foresight,
     )
+
+
+def _at_the_pilots_rate(approach: Approach, pilots: PilotEvidence | None) -> Approach:
+    """The approach with the learning rate that its forecast was made at."""
+    rate = None if pilots is None else pilots.learning_rate_of(approach.kind)
+    if rate is None:
+        return approach
+    match approach:
+        case Contrastive() | Partial() | Full() | Lora() | Scratch():
+            return dataclasses.replace(approach, learning_rate=rate)
+        case Baseline() | Head():
+            return approach
 
 
 def _ledger(

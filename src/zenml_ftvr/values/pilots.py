@@ -61,7 +61,7 @@ class PilotEvidence:
         scored = [one for one in self.runs if one.kind == kind and one.score is not None]
         if not scored:
             return None
-        rate = self._best_rate(scored)
+        rate = self.learning_rate_of(kind)
         return ArmPilots(
             kind=kind,
             scores=tuple(
@@ -71,8 +71,12 @@ class PilotEvidence:
             ),
         )
 
-    @staticmethod
-    def _best_rate(scored: list[PilotRun]) -> float | None:
+    def learning_rate_of(self, kind: Kind) -> float | None:
+        """That with the best mean at the smallest size; None where the arm has none, or no scored
+        pilot."""
+        scored = [one for one in self.runs if one.kind == kind and one.score is not None]
+        if not scored:
+            return None
         smallest = min(one.n_train for one in scored)
         at_smallest: dict[float | None, list[float]] = {}
         for one in scored:

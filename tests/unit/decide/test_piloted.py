@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -290,3 +291,21 @@ def test_the_same_evidence_gives_the_same_recommendation(
 ) -> None:
     pilots = evidence_of(*CHEAP, runs("full", full), runs("lora", lora))
     assert decide(pilots) == decide(pilots)
+
+
+def test_what_is_trained_has_the_learning_rate_that_its_forecast_was_made_at(
+    decide: Decide,
+) -> None:
+    def at(rate: float, found: list[PilotRun]) -> list[PilotRun]:
+        return [dataclasses.replace(one, learning_rate=rate) for one in found]
+
+    slower = [dataclasses.replace(one, score=0.5) for one in at(1e-5, runs("full", 0.08)[:1])]
+    pilots = evidence_of(*CHEAP, at(7e-5, runs("full", 0.08)), slower)
+    plan = decide(pilots).arm("full").plan
+    assert plan is not None
+    assert plan.learning_rate == 7e-5
+    unpiloted = decide(pilots).arm("lora").plan
+    assert unpiloted is not None
+    default = decide(None).arm("lora").plan
+    assert default is not None
+    assert unpiloted.learning_rate == default.learning_rate
