@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 from collections.abc import Callable
@@ -79,6 +80,14 @@ def test_a_head_that_was_made_for_other_labels_is_replaced(
     assert set(answers[0].probabilities) == {"cooking", "sailing"}
 
 
+def forget_hashes(folder: Path) -> None:
+    """Make the folder one that was saved before hashes were recorded."""
+    manifest = folder / "ftvr.json"
+    content = json.loads(manifest.read_text())
+    content["files"] = None
+    manifest.write_text(json.dumps(content))
+
+
 @pytest.mark.parametrize(
     ("kind", "file", "part"),
     [
@@ -98,6 +107,9 @@ def test_a_trained_model_that_lacks_any_weight_is_refused(
     folder = Path(shutil.copytree(trained(kind).path, tmp_path / "copy"))
     load(folder)
     drop(folder / file, part)
+    with pytest.raises(ModelError, match=file):  # by its hash, where that was recorded
+        load(folder)
+    forget_hashes(folder)
     with pytest.raises(ModelError, match=rf"lacks weights .*{part.split('.')[0]}"):
         load(folder)
 
