@@ -86,6 +86,7 @@ def test_only_the_chosen_branch_runs(record: Record) -> None:
         "train_baseline",
         "train_from_scratch",  # asked for beside the choice: one arm with a curve
         "evaluate_model",
+        "record_outcome",
         "publish_report",
     }
     assert set(record["steps"].values()) == {"completed"}

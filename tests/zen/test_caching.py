@@ -68,7 +68,7 @@ def test_every_step_is_keyed_by_our_code_or_not_cached(name: str) -> None:
     assert policy is not None
     assert policy.cache_func is not None
     assert policy.cache_func.import_path.startswith("zenml_ftvr.steps.cache.code_and_")
-    assert ("machine" in policy.cache_func.attribute) == (name == "calibrate")
+    assert ("machine" in policy.cache_func.attribute) == (name in ("calibrate", "run_pilots"))
 
 
 def test_the_key_changes_with_a_version(monkeypatch: pytest.MonkeyPatch) -> None:
