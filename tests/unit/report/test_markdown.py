@@ -215,7 +215,7 @@ def test_a_card_is_read_by_the_hubs_own_library(full: TrainedModel) -> None:
 
     plan = dataclasses.replace(full.plan, model=ModelSource(name="org/model"))
     card = ModelCard(model_card(dataclasses.replace(full, plan=plan), hand_made.VERSIONS))
-    assert card.data.library_name == "transformers"
+    assert card.data.to_dict()["library_name"] == "transformers"
     assert card.data.base_model == "org/model"
     assert card.data.to_dict()["base_model_relation"] == "finetune"
     assert card.data.metrics == ["accuracy", "macro_f1"]
