@@ -189,14 +189,20 @@ def imports_and_first_calls(folder: Path, kind: Kind) -> None:
 
 def measure_calibration(model: str, length: int, kind: Kind, folder: Path) -> dict[str, Any]:
     """A calibration of one arm, in seconds of the processor."""
-    calibrating = importlib.import_module("zenml_ftvr.pilot.calibrate")
-    import zenml_ftvr.pilot.latency as timing
     from zenml_ftvr.hardware import detect
+    from zenml_ftvr.pilot import calibrate
 
     processor = types.SimpleNamespace(monotonic=time.process_time)
-    calibrating.time = timing.time = processor  # type: ignore[attr-defined]
+    for name in (
+        "calibrate.solved",
+        "calibrate.stepped",
+        "calibrate.pairs",
+        "calibrate.stopwatch",
+        "latency",
+    ):
+        importlib.import_module(f"zenml_ftvr.pilot.{name}").time = processor  # type: ignore[attr-defined]
     setting = Setting(model, length, folder)
-    calibration = calibrating.calibrate(
+    calibration = calibrate(
         setting.dataset, setting.base, setting.basis, [APPROACHES[kind]], detect()
     )
     # The folder that the model lay in is gone by then.

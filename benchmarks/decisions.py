@@ -60,7 +60,7 @@ from zenml_ftvr.values import (
 RULES: dict[str, Rule] = dict(zip(RULE_NAMES, (choose, choose_by_shortfall), strict=True))
 TOLERANCE = 0.005
 PILOT_SHARE = 0.1
-CALIBRATED_STEPS = 7  # of each arm that is stepped: pilot/calibrate.py
+CALIBRATED_STEPS = 7  # of each arm that is stepped: pilot/calibrate/batches.py
 SMALLEST_QUESTION = 200  # rows: below, no training was tested
 NEEDED = frozenset({"baseline", "head", "scratch", "partial", "full"})
 """Arms without which a question is not asked; `lora` and `contrastive` are on offer where they were

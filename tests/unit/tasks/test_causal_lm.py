@@ -261,12 +261,12 @@ def test_the_first_steps_are_timed(
     bases: dict[str, Path], rows_of_text: Dataset, hardware: Hardware
 ) -> None:
     from zenml_ftvr.models import resolve
-    from zenml_ftvr.pilot.calibrate import _calibrate_arm
+    from zenml_ftvr.pilot.calibrate import calibrate_arm
 
     task = CausalLM(max_length=64)
     for approach in (APPROACHES["partial"], APPROACHES["lora"], Baseline()):
         plan = language_plan(approach, task, bases["gpt2"], max_steps=7, batch_size=2)
-        arm = _calibrate_arm(plan, rows_of_text, resolve(plan.model), hardware, None)
+        arm = calibrate_arm(plan, rows_of_text, resolve(plan.model), hardware, None)
         assert arm.seconds_per_step > 0
         assert arm.seconds_per_eval_row > 0
         assert (arm.seconds_per_frozen_row > 0) == (approach.kind == "partial")

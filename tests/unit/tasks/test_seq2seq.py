@@ -255,11 +255,11 @@ def test_the_first_steps_are_timed(
     bases: dict[str, Path], answered: Dataset, hardware: Hardware
 ) -> None:
     from zenml_ftvr.models import resolve
-    from zenml_ftvr.pilot.calibrate import _calibrate_arm
+    from zenml_ftvr.pilot.calibrate import calibrate_arm
 
     for approach in (Full(learning_rate=1e-3), Lora(learning_rate=1e-3), Baseline()):
         plan = language_plan(approach, Seq2Seq(), bases["t5"], max_steps=7, batch_size=4)
-        arm = _calibrate_arm(plan, answered, resolve(plan.model), hardware, None)
+        arm = calibrate_arm(plan, answered, resolve(plan.model), hardware, None)
         assert arm.seconds_per_step > 0
         assert arm.seconds_per_eval_row > 0
 

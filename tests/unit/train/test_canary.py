@@ -72,7 +72,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ("zenml_ftvr.train.contrastive", "encode", 1),
         ("zenml_ftvr.models.build", "train_tokenizer", 0),
         ("zenml_ftvr.train.run", "fit_baseline", 1),
-        ("zenml_ftvr.pilot.calibrate", "fit_baseline", 1),
+        ("zenml_ftvr.pilot.calibrate.solved", "fit_baseline", 1),
         ("zenml_ftvr.pilot.folds", "fit_baseline", 1),
         ("zenml_ftvr.pilot.pilots", "fit_baseline", 1),
     ]
