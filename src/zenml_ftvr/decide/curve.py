@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from zenml_ftvr.decide.curve_fit import Fits, best_fit, fit_many
 from zenml_ftvr.decide.curve_forms import (
@@ -199,7 +199,26 @@ def fit_curve(pilots: ArmPilots, seed_sd: float, seed: int) -> FittedCurve:
     )
 
 
-def forecast(curve: FittedCurve, n_train: int, level: float = LEVEL) -> ScoreForecast:
+class Foreteller(Protocol):
+    """A curve, alone or with the luck of the rows that its pilots are judged on."""
+
+    @property
+    def kind(self) -> Kind: ...
+
+    @property
+    def forms(self) -> tuple[FormFit, ...]: ...
+
+    def scores_at(self, sizes: Sequence[float] | Floats) -> Floats:
+        """Expected scores over seeds [draws, sizes]."""
+
+    def outcomes_at(self, sizes: Sequence[float] | Floats) -> Floats:
+        """Scores of one training each [draws, sizes]."""
+
+    def support(self, n_train: float) -> Support:
+        """Where a size lies among the pilots' sizes."""
+
+
+def forecast(curve: Foreteller, n_train: int, level: float = LEVEL) -> ScoreForecast:
     """What one training on `n_train` rows is predicted to score, with an interval at `level`.
 
     The interval holds the luck of one seed; `mean` is that of the expected score.

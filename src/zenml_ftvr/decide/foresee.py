@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from zenml_ftvr.decide.break_even import break_evens, decision_map, map_axis
-from zenml_ftvr.decide.curve import LEVEL, label_value
+from zenml_ftvr.decide.curve import LEVEL, forecast, label_value
 from zenml_ftvr.decide.expected import choose_by_shortfall
 from zenml_ftvr.decide.standing import PilotedArm, choose_from_pilots, outlook, piloted_arms
 from zenml_ftvr.values import KINDS, Kind, PilotEvidence, Request, unit_tolerance
-from zenml_ftvr.values.curve import ArmPilots, ScoreForecast
+from zenml_ftvr.values.curve import ArmPilots
 from zenml_ftvr.values.foresight import Foresight, LearningCurve, MinimumScore, Reach
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def foresee(
     return Foresight(
         n_train=n_train,
         choice=chosen,
-        forecasts=tuple(_forecast(arm, n_train) for arm in arms),
+        forecasts=tuple(forecast(arm, n_train) for arm in arms),
         curves=tuple(_curve(arm, one, n_train) for arm, one in zip(arms, evidence, strict=True)),
         break_evens=break_evens(outlooks, n_train, sizes, tolerance, RULE) if several else (),
         map=decision_map(
@@ -92,24 +92,6 @@ def foresee(
 def _evidence(pilots: PilotEvidence) -> tuple[ArmPilots, ...]:
     found = [pilots.pilots_of(kind) for kind in KINDS]
     return tuple(one for one in found if one is not None)
-
-
-def _forecast(arm: PilotedArm, n_train: int) -> ScoreForecast:
-    import numpy as np
-
-    outcomes = arm.outcomes_at([n_train])[:, 0]
-    low, high = np.quantile(outcomes, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return ScoreForecast(
-        kind=arm.kind,
-        n_train=n_train,
-        mean=float(arm.scores_at([n_train]).mean()),
-        low=float(low),
-        high=float(high),
-        level=LEVEL,
-        n_draws=len(outcomes),
-        support=arm.curve.support(n_train),
-        forms=arm.curve.forms,
-    )
 
 
 def _curve(arm: PilotedArm, pilots: ArmPilots, n_train: int) -> LearningCurve:

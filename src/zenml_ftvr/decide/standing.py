@@ -11,7 +11,7 @@ from zenml_ftvr.decide.break_even import Outlook
 from zenml_ftvr.decide.curve import DRAWS, FittedCurve, fit_curve, pooled_seed_sd
 from zenml_ftvr.decide.expected import Prospect, Rule, choose_by_shortfall
 from zenml_ftvr.values import KINDS, Kind
-from zenml_ftvr.values.curve import ArmPilots, Choice
+from zenml_ftvr.values.curve import ArmPilots, Choice, FormFit, Support
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +40,13 @@ class PilotedArm:
     @property
     def kind(self) -> Kind:
         return self.curve.kind
+
+    @property
+    def forms(self) -> tuple[FormFit, ...]:
+        return self.curve.forms
+
+    def support(self, n_train: float) -> Support:
+        return self.curve.support(n_train)
 
     def scores_at(self, sizes: Sequence[float] | Floats) -> Floats:
         """Expected scores over seeds, on rows that nobody has seen [draws, sizes]."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from zenml_ftvr.approaches import refusal
 from zenml_ftvr.data import rows_of_inputs
-from zenml_ftvr.evaluate import paired_difference, scores_with_intervals
+from zenml_ftvr.evaluate import scores_with_intervals
 from zenml_ftvr.evaluate.forgetting import pretrained_head
 from zenml_ftvr.models import (
     ResolvedModel,
@@ -20,12 +20,12 @@ from zenml_ftvr.models import (
 )
 from zenml_ftvr.models.baselines.ngram import fit_ngrams
 from zenml_ftvr.models.resolve import load_tokenizer
-from zenml_ftvr.pilot.folds import baseline_predictor, head_predictor, out_of_fold
+from zenml_ftvr.pilot.folds import baseline_predictor, gap_between, head_predictor, out_of_fold
 from zenml_ftvr.tasks import RowWork, work_for
 from zenml_ftvr.tasks.causal_lm import CausalWork
 from zenml_ftvr.train import Progress, silent
 from zenml_ftvr.values import CausalLM, Metric, Task, metric_of
-from zenml_ftvr.values.adequacy import Adequacy, Gap, Pieces, Predictability
+from zenml_ftvr.values.adequacy import Adequacy, Pieces, Predictability
 
 if TYPE_CHECKING:
     from zenml_ftvr.data import Dataset
@@ -184,15 +184,10 @@ def _with_probes(
         probe=_score(probe, metric, seed),
         twin=_score(twin, metric, seed),
         without=_score(without, metric, seed),
-        over_twin=_gap(probe, twin, metric, seed),
-        over_baseline=_gap(probe, without, metric, seed),
+        over_twin=gap_between(probe, twin, metric, seed),
+        over_baseline=gap_between(probe, without, metric, seed),
     )
 
 
 def _score(answers: Answers, metric: Metric, seed: int) -> Score:
     return scores_with_intervals(answers, [metric], seed)[0]
-
-
-def _gap(first: Answers, second: Answers, metric: Metric, seed: int) -> Gap:
-    (found,) = paired_difference(("head", first), ("baseline", second), [metric], seed)
-    return Gap(mean=found.mean, low=found.low, high=found.high, level=found.level)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from zenml_ftvr.evaluate import paired_difference
 from zenml_ftvr.models import fit_baseline
 from zenml_ftvr.tasks import Outputs, RowWork, Work
 from zenml_ftvr.train import Progress, choose_strength, fit_head
+from zenml_ftvr.values import Metric
+from zenml_ftvr.values.adequacy import Gap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     Ids = npt.NDArray[np.int64]
     Features = npt.NDArray[np.float32]
 
-__all__ = ["baseline_predictor", "has_classes", "head_predictor", "out_of_fold"]
+__all__ = ["baseline_predictor", "gap_between", "has_classes", "head_predictor", "out_of_fold"]
 
 FOLDS = 5  # Kohavi 1995, IJCAI: 5 to 10; five trains on 80 % of the rows at half the cost of ten
 
@@ -108,3 +111,10 @@ def head_predictor(
         return head.logits(features[held_out])
 
     return predict
+
+
+def gap_between(first: Answers, second: Answers, metric: Metric, seed: int) -> Gap:
+    """`first` minus `second`, answers to the same rows."""
+    # The difference is all that is taken of it, so that the two names do not matter.
+    (found,) = paired_difference(("head", first), ("baseline", second), [metric], seed)
+    return Gap(mean=found.mean, low=found.low, high=found.high, level=found.level)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, cast
 
 from zenml_ftvr.approaches import refusal
 from zenml_ftvr.errors import FtvrError
-from zenml_ftvr.evaluate import paired_difference, scores_with_intervals
+from zenml_ftvr.evaluate import scores_with_intervals
 from zenml_ftvr.models import ResolvedModel, cached_features, resolve
-from zenml_ftvr.pilot.folds import head_predictor, out_of_fold
+from zenml_ftvr.pilot.folds import gap_between, head_predictor, out_of_fold
 from zenml_ftvr.tasks import RowWork, work_for
 from zenml_ftvr.train import Progress, silent
 from zenml_ftvr.values import ModelSource, Task, metric_of
-from zenml_ftvr.values.adequacy import Gap, OtherBase
+from zenml_ftvr.values.adequacy import OtherBase
 
 if TYPE_CHECKING:
     from zenml_ftvr.data import Dataset
@@ -69,9 +69,8 @@ def _compared(
 ) -> OtherBase:
     metric = metric_of(task)
     theirs = _answers(dataset, resolve(source), task, device, seed)
-    (gap,) = paired_difference(("head", theirs), ("baseline", own), [metric], seed)
     return OtherBase(
         name=source.name,
         score=scores_with_intervals(theirs, [metric], seed)[0],
-        gain=Gap(mean=gap.mean, low=gap.low, high=gap.high, level=gap.level),
+        gain=gap_between(theirs, own, metric, seed),
     )
