@@ -7,9 +7,11 @@ import math
 from collections.abc import Callable
 
 import hand_made
+import hand_made_findings
 import pytest
 from shown_page import on_a_page, read_page
 
+from zenml_ftvr import report
 from zenml_ftvr.report import sections
 from zenml_ftvr.report.page import html_of
 from zenml_ftvr.values import (
@@ -471,3 +473,14 @@ def test_what_the_labels_names_alone_are_worth_is_said_where_it_was_measured(
         html_of(sections.ranking(dataclasses.replace(recommendation, evidence=measured)))
     )
     assert "the base model finds nearest reaches accuracy 0.842 [0.822, 0.862]" in shown.text
+
+
+def test_a_reason_that_all_arms_share_is_told_once() -> None:
+    why = "Calibration took all that pilots may take."
+    found = hand_made_findings.pilots()
+    none = dataclasses.replace(
+        found, runs=(), skipped=(("full", why), ("lora", "its own reason.")), stopped=why
+    )
+    told = report.pilots_page(none)
+    assert told.count(why) == 1
+    assert "its own reason." in told

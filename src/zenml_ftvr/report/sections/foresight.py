@@ -65,10 +65,14 @@ def _no_foresight(recommendation: Recommendation) -> Blocks:
     pilots = recommendation.pilots
     if pilots is None:
         return ()
-    sentences = [f"{w.approach_name(kind)}: {why}" for kind, why in pilots.skipped]
-    if pilots.stopped is not None:
-        sentences.insert(0, pilots.stopped)
-    return (Paragraph("No small training came to a score."), Bullets(tuple(sentences)))
+    return (Paragraph("No small training came to a score."), Bullets(_left_out(pilots)))
+
+
+def _left_out(pilots: PilotEvidence) -> tuple[str, ...]:
+    """Why no more was tried: of all arms once, and of each that has a reason of its own."""
+    stopped = () if pilots.stopped is None else (pilots.stopped,)
+    own = [one for one in pilots.skipped if one[1] != pilots.stopped]
+    return (*stopped, *(f"{w.approach_name(kind)}: {why}" for kind, why in own))
 
 
 def _n_select(recommendation: Recommendation) -> str:
@@ -244,9 +248,6 @@ def _winners(row: Sequence[Kind | None], sizes: Sequence[int]) -> tuple[str, ...
 def pilot_runs(pilots: PilotEvidence) -> Blocks:
     """Every small training, whatever became of it."""
     scored = sum(one.status == "scored" for one in pilots.runs)
-    sentences = [f"{w.approach_name(kind)}: {why}" for kind, why in pilots.skipped]
-    if pilots.stopped is not None:
-        sentences.insert(0, pilots.stopped)
     return (
         Paragraph(
             f"{w.count(len(pilots.runs))} small trainings, {w.count(scored)} with a score "
@@ -278,7 +279,7 @@ def pilot_runs(pilots: PilotEvidence) -> Blocks:
             ),
             numeric=frozenset({1, 2, 3, 4, 5}),
         ),
-        Bullets(tuple(sentences)),
+        Bullets(_left_out(pilots)),
     )
 
 
