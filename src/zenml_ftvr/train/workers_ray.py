@@ -137,10 +137,10 @@ def train_on_ray(go: Go, dataset: Dataset, around: Surroundings) -> Stepped:
     write_job(go, dataset, around, folder)
     storage.remove(f"{name}-job")
     storage.send(folder, f"{name}-job/job")
-    with stop_signal() as told, _cluster(team), _listening(go, around) as ear:
+    with stop_signal() as told, _cluster(team), _listening(go, around) as (ear, failed):
         fit = _Fit(name, team, ear)
         fit.start()
-        while fit.is_alive() and not told.came:
+        while fit.is_alive() and not told.came and not failed:
             fit.join(LISTEN_EVERY_SECONDS)
     if told.came:
         raise Interrupted(
@@ -194,14 +194,18 @@ class _Heard:
 
 
 @contextmanager
-def _listening(go: Go, around: Surroundings) -> Iterator[Any]:
-    """Pass on what is said to the actor that the body gets, until it ends."""
+def _listening(go: Go, around: Surroundings) -> Iterator[tuple[Any, list[BaseException]]]:
+    """Pass on what is said to the actor that the body gets, until it ends.
+
+    What went wrong in passing it on is put into the list that the body gets, and raised after it.
+    """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     ear = ray.remote(num_cpus=0, scheduling_strategy=here)(_Heard).remote()
-    ended, failed = threading.Event(), []
+    ended = threading.Event()
+    failed: list[BaseException] = []
 
     def listen() -> None:
         try:
@@ -217,7 +221,7 @@ def _listening(go: Go, around: Surroundings) -> Iterator[Any]:
     thread = threading.Thread(target=listen, daemon=True, name="ftvr-listen")
     thread.start()
     try:
-        yield ear
+        yield ear, failed
     finally:
         ended.set()
         thread.join()
