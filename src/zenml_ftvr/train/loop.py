@@ -313,7 +313,7 @@ def observer(
                 f"training {plan.kind}",
                 state.global_step,
                 plan.max_steps,
-                f"loss {seen.last_loss:.3f}",
+                "" if math.isnan(seen.last_loss) else f"loss {seen.last_loss:.3f}",  # none was read
             )
             watched.step_ends()
             # Another trainer's schedule cannot be bent; it is stopped as late all the same.
