@@ -177,7 +177,7 @@ def test_the_process_of_a_run_is_killed_and_the_next_run_ends_as_if_undisturbed(
     until(lambda: any((cache_folder() / "runs").glob("*/seed-0/checkpoint-*/whole.json")))
     (record,) = records()
     process.kill()
-    process.communicate()
+    process.wait()
     assert record.child is not None
     until(lambda: not record.child.is_alive)  # type: ignore[union-attr]
     again = trainer_pipelines.trains_long_on_the_trainer(
