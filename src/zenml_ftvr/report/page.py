@@ -90,9 +90,12 @@ border-bottom:1px solid var(--line)}.cards tr.chosen{background:var(--soft);
 box-shadow:inset 3px 0 var(--accent)}
 .cards td,.cards tr.chosen td{text-align:left;border:0;padding:.15rem .6rem;background:none;
 box-shadow:none;min-width:0;max-width:none;white-space:normal;overflow-wrap:anywhere}
-.cards td:first-child{font-weight:600}.cards td:first-child:not(.n){grid-column:1/-1}
+.cards td:first-child,.ranked td:nth-child(2){font-weight:600;grid-column:1/-1}
+.ranked td:first-child{display:none}.ranked tbody{counter-reset:place}
+.ranked tr{counter-increment:place}.ranked td:nth-child(2)::before{content:counter(place) ". "}
 .cards td:empty{display:none}.cards td[data-name]::before{content:attr(data-name);display:block;
-color:var(--muted);font-size:.8rem}}
+color:var(--muted);font-size:.8rem}
+.heat th{max-width:8rem}.heat thead th{max-height:8rem}}
 @media print{main{max-width:none;padding:0}table{font-size:.75rem}
 th,td{padding:.3rem .4rem .3rem 0}h2{break-after:avoid}
 table,.chart,.fact{break-inside:avoid}
@@ -102,7 +105,7 @@ font-weight:600;list-style:none}details::details-content{content-visibility:visi
 
 
 WORD = 20  # characters that a column is always as wide as: the longest words of prose
-PHONE = 49  # characters of a table's font in a line of a phone 390 px wide
+PHONE = 47  # characters of a table's font in a line of a phone 390 px wide
 GAP = 2  # characters between two columns
 
 
@@ -172,12 +175,13 @@ def _facts(facts: Facts) -> str:
 
 def _table(table: Table) -> str:
     as_cards = _least_characters(table) > PHONE
+    title = 0 if table.header[0] else 1  # the column that names a row; before it, its rank
 
     def cell(tag: str, index: int, text: str) -> str:
         kind = "n" if index in table.numeric else "l"
         if kind == "l" and any(len(word) > WORD for word in text.split()):
             kind = "l long"
-        names = as_cards and tag == "td" and index > 0 and table.header[index]
+        names = as_cards and tag == "td" and index > title and table.header[index]
         name = f' data-name="{escape(table.header[index])}"' if names else ""
         shown = _kept_together(escape(text)) if tag == "th" else escape(text)
         return f'<{tag} class="{kind}"{name}>{shown}</{tag}>'
@@ -191,7 +195,7 @@ def _table(table: Table) -> str:
         + f"{bar}</tr>"
         for place, (row, bar) in enumerate(zip(table.rows, bars, strict=True))
     )
-    kind = ' class="cards"' if as_cards else ""
+    kind = (' class="cards"', ' class="cards ranked"')[title] if as_cards else ""
     return (
         f'<div class="box"><table{kind}><thead><tr>{head}</tr></thead><tbody>\n{body}\n'
         f"</tbody></table></div>"
