@@ -320,7 +320,7 @@ def test_pilots_without_rows_or_scores_are_refused() -> None:
 
 def test_intervals_hold_most_outcomes_of_curves_that_are_not_among_the_forms() -> None:
     """A small guard of benchmarks/curves.py: below 26 of 40 has a chance of 1 % at 80 %."""
-    held = 0
+    held, spread = 0, spread_of(0.01)
     for problem in range(40):
         rng = np.random.default_rng([11, problem])
         top, rise, rate = rng.uniform(0.7, 0.95), rng.uniform(0.2, 0.5), rng.uniform(0.3, 1.0)
@@ -331,12 +331,12 @@ def test_intervals_hold_most_outcomes_of_curves_that_are_not_among_the_forms() -
         pilots = ArmPilots(
             kind="full",
             scores=tuple(
-                PilotScore(n_train=n, seed=0, score=saturating(n) + 0.01 * rng.normal())
+                PilotScore(n_train=n, seed=0, score=saturating(n) + spread.at(n) * rng.normal())
                 for n in SIZES[1:]
             ),
         )
-        predicted = forecast(fit_curve(pilots, spread_of(0.01), problem), 4 * SIZES[-1])
-        outcome = saturating(4 * SIZES[-1]) + 0.01 * rng.normal()
+        predicted = forecast(fit_curve(pilots, spread, problem), 4 * SIZES[-1])
+        outcome = saturating(4 * SIZES[-1]) + spread.at(4 * SIZES[-1]) * rng.normal()
         held += predicted.low <= outcome <= predicted.high
         assert predicted.high - predicted.low < 0.3
     assert held >= 26
