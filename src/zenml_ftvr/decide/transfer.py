@@ -30,7 +30,7 @@ FIRST_CALLS_GIB = 20 / 1024
 """Of a measured peak on a CPU, what does not grow with the length of rows: code that is touched,
 kernels that are made ready, rows and the loop's own records. With adapters in a model of 17 MiB the
 peak is 104 MiB at 64 tokens and 165 at 128, where activations alone would say 86 and 165, which 34
-MiB explain; with a model from nothing 12 do (benchmarks/results/cost.jsonl)."""
+MiB explain; with a model from nothing 8 do (benchmarks/results/cost.jsonl)."""
 GROWN_GIB = 20 / 1024
 """What a whole training holds more than its first steps, on a CPU: batches of ever other lengths
 leave ever more freed blocks between those in use. 10 to 40 MiB where both were measured at one

@@ -24,6 +24,7 @@ from zenml_ftvr.values import (
     Full,
     Hardware,
     Head,
+    Lora,
     ModelSource,
     Partial,
     TextClassification,
