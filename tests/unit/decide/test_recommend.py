@@ -173,7 +173,7 @@ def test_where_no_features_can_be_compared_published_sizes_are_fine_tuned(
 ) -> None:
     metric = metric_of(task)
     score = Score(metric=metric, value=2.0, low=1.9, high=2.1, n_rows=400)
-    measured = MeasuredScore(kind="baseline", scores=(score,), folds=5)
+    measured = MeasuredScore(kind="baseline", scores=(score,), folds=5, seconds=1.0)
     evidence = ScreeningEvidence(
         measured=(measured,), differences=(), majority_share=None, seconds=1.0
     )
