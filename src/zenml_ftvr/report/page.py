@@ -48,9 +48,8 @@ li{margin:.25rem 0;overflow-wrap:anywhere}
 .verdict{font-size:1.6rem;line-height:1.3;font-weight:650;margin:.25rem 0 1.25rem;
 overflow-wrap:anywhere}
 .muted{color:var(--muted)}.small{font-size:.875rem}.good{color:var(--good)}.warn{color:var(--warn)}
-.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(14rem,1fr));gap:.75rem;
-margin:1rem 0}
-.fact{background:var(--card);border-radius:.5rem;padding:.75rem .9rem;min-width:0}
+.facts{display:flex;flex-wrap:wrap;gap:.75rem;margin:1rem 0}
+.fact{flex:1 1 13rem;background:var(--card);border-radius:.5rem;padding:.75rem .9rem;min-width:0}
 .fact b{display:block;font-size:1.25rem;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
 .fact span{color:var(--muted);font-size:.85rem}.fact i{font-style:normal;font-size:.85rem;
 display:block}
@@ -76,23 +75,38 @@ svg .muted{fill:var(--muted)}svg .grid{stroke:var(--line)}
 .bar{background:var(--s1);height:.7rem;margin-top:.3rem;border-radius:.2rem;min-width:2px}
 .heat{width:auto}.heat th{white-space:nowrap}
 .heat td,.heat th{padding:.3rem .4rem;border:1px solid var(--line);text-align:right}
-.heat td{min-width:2.1rem}.heat th{max-width:12rem;overflow:hidden;text-overflow:ellipsis}
-.heat thead th{writing-mode:vertical-rl;transform:rotate(180deg);text-align:left;max-height:9rem;
+.heat td{min-width:2.1rem}.heat th{max-width:14rem;overflow:hidden;text-overflow:ellipsis}
+.heat thead th{writing-mode:vertical-rl;transform:rotate(180deg);text-align:left;max-height:14rem;
 vertical-align:bottom;padding:.4rem .3rem;border-width:0}
 details{margin:.5rem 0}summary{cursor:pointer;color:var(--accent)}
 footer{margin-top:3rem;color:var(--muted);font-size:.85rem}
 .on-map text{font-weight:600}.on-map text,.beside text{paint-order:stroke;stroke:var(--paper);
 stroke-width:3px}
 @media (max-width:40rem){.wide{display:none}.narrow{display:block}
-main{padding:1.25rem .9rem 3rem}.verdict{font-size:1.3rem}table{font-size:.86rem}}
+main{padding:1.25rem .9rem 3rem}.verdict{font-size:1.3rem}table{font-size:.86rem}
+.facts{gap:.5rem}.fact{flex-basis:9rem}
+.cards thead{display:none}.cards tr{display:grid;grid-template-columns:1fr 1fr;padding:.35rem 0;
+border-bottom:1px solid var(--line)}.cards tr.chosen{background:var(--soft);
+box-shadow:inset 3px 0 var(--accent)}
+.cards td,.cards tr.chosen td{text-align:left;border:0;padding:.15rem .6rem;background:none;
+box-shadow:none;min-width:0;max-width:none;white-space:normal;overflow-wrap:anywhere}
+.cards td:first-child,.ranked td:nth-child(2){font-weight:600;grid-column:1/-1}
+.ranked td:first-child{display:none}.ranked tbody{counter-reset:place}
+.ranked tr{counter-increment:place}.ranked td:nth-child(2)::before{content:counter(place) ". "}
+.cards td:empty{display:none}.cards td[data-name]::before{content:attr(data-name);display:block;
+color:var(--muted);font-size:.8rem}
+.heat th{max-width:8rem}.heat thead th{max-height:8rem}}
 @media print{main{max-width:none;padding:0}table{font-size:.75rem}
 th,td{padding:.3rem .4rem .3rem 0}h2{break-after:avoid}
 table,.chart,.fact{break-inside:avoid}
-.box{overflow:visible}.wide{display:block}.narrow{display:none}details>*{display:block}}
+.box{overflow:visible}.wide{display:block}.narrow{display:none}summary{color:var(--ink);
+font-weight:600;list-style:none}details::details-content{content-visibility:visible;block-size:auto}}
 """
 
 
 WORD = 20  # characters that a column is always as wide as: the longest words of prose
+PHONE = 47  # characters of a table's font in a line of a phone 390 px wide
+GAP = 2  # characters between two columns
 
 
 def shell(title: str, body: str) -> str:
@@ -160,11 +174,17 @@ def _facts(facts: Facts) -> str:
 
 
 def _table(table: Table) -> str:
+    as_cards = _least_characters(table) > PHONE
+    title = 0 if table.header[0] else 1  # the column that names a row; before it, its rank
+
     def cell(tag: str, index: int, text: str) -> str:
         kind = "n" if index in table.numeric else "l"
         if kind == "l" and any(len(word) > WORD for word in text.split()):
             kind = "l long"
-        return f'<{tag} class="{kind}">{escape(text)}</{tag}>'
+        names = as_cards and tag == "td" and index > title and table.header[index]
+        name = f' data-name="{escape(table.header[index])}"' if names else ""
+        shown = _kept_together(escape(text)) if tag == "th" else escape(text)
+        return f'<{tag} class="{kind}"{name}>{shown}</{tag}>'
 
     bars = [_bar(share) for share in table.shares] or [""] * len(table.rows)
     head = "".join(cell("th", index, text) for index, text in enumerate(table.header))
@@ -175,10 +195,29 @@ def _table(table: Table) -> str:
         + f"{bar}</tr>"
         for place, (row, bar) in enumerate(zip(table.rows, bars, strict=True))
     )
+    kind = (' class="cards"', ' class="cards ranked"')[title] if as_cards else ""
     return (
-        f'<div class="box"><table><thead><tr>{head}</tr></thead><tbody>\n{body}\n'
+        f'<div class="box"><table{kind}><thead><tr>{head}</tr></thead><tbody>\n{body}\n'
         f"</tbody></table></div>"
     )
+
+
+def _least_characters(table: Table) -> int:
+    """How wide the table is at least: numbers stay on a line, prose is broken between words."""
+    widths = []
+    for index, name in enumerate(table.header):
+        cells = [row[index] for row in table.rows]
+        words = [word for text in (name, *cells) for word in text.replace("-", " ").split()]
+        unbroken = [min(WORD, len(word)) for word in words]
+        if index in table.numeric:
+            unbroken += [len(text) for text in cells]
+        widths.append(max(unbroken, default=0) + GAP)
+    return sum(widths)
+
+
+def _kept_together(html: str) -> str:
+    """No line ends before a per cent sign."""
+    return html.replace(" %", "&nbsp;%")
 
 
 def _bar(share: float) -> str:

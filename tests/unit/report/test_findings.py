@@ -213,10 +213,22 @@ def test_a_forecast_stands_beside_what_came_of_it(
 def test_a_record_says_which_forecasts_held() -> None:
     table = rows(html_of(sections.record(findings.record())))
     assert [(row[0], row[4], row[6]) for row in table] == [
-        ("Last layers", "yes", "16.2 min"),
-        ("Baseline", "no", "–"),
-        ("Full fine-tuning", "yes", "16.2 min"),
+        ("Last layers", "within the limits", "16.2 min"),
+        ("Baseline", "above the limits", "–"),
+        ("Full fine-tuning", "within the limits", "16.2 min"),
     ]
+
+
+def test_a_score_is_judged_by_the_digits_that_are_shown(
+    recommendation: Recommendation, evaluation: Evaluation
+) -> None:
+    arm = recommendation.arm("partial")
+    assert arm.forecast.score is not None
+    reached = evaluation.models[0].score("accuracy").value
+    limit = dataclasses.replace(arm.forecast.score, high=reached - 1e-4)
+    at_it = dataclasses.replace(arm, forecast=dataclasses.replace(arm.forecast, score=limit))
+    limited = dataclasses.replace(recommendation, arms=(at_it, *recommendation.arms[1:]))
+    assert rows(html_of(sections.outcomes(limited, evaluation)))[0][-1] == "within the limits"
 
 
 def test_reliability_is_drawn_of_the_chosen_and_told_of_all(evaluation: Evaluation) -> None:

@@ -53,6 +53,25 @@ def test_every_colour_is_defined_for_light_and_dark() -> None:
         assert f"{name}:#" in dark.split("}}")[0]
 
 
+def test_on_a_phone_a_table_too_wide_for_it_names_each_number() -> None:
+    wide = Table(
+        header=("Model", *(f"Score {place} [95 %]" for place in range(4))),
+        rows=(("head", *("0.894 [0.874, 0.914]",) * 4),),
+        numeric=frozenset(range(1, 5)),
+    )
+    shown = read_page(html_of((wide,)))
+    assert shown.named("table") == [{"class": "cards"}]
+    assert [cell.get("data-name") for cell in shown.named("td")] == [None, *wide.header[1:]]
+    assert ".cards td[data-name]::before{content:attr(data-name)" in page.STYLE.replace("\n", "")
+
+
+def test_a_table_that_fits_a_phone_stays_one() -> None:
+    small = Table(header=("Model", "Score"), rows=(("head", "0.894"),), numeric=frozenset({1}))
+    shown = read_page(html_of((small,)))
+    assert shown.named("table") == [{}]
+    assert all("data-name" not in cell for cell in shown.named("td"))
+
+
 def test_a_section_without_a_body_is_left_out() -> None:
     assert page.section("Training curves", ()) == ""
     assert page.section("Training curves", (Bullets(()),)) == ""

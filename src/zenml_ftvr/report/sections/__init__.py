@@ -10,10 +10,9 @@ from zenml_ftvr.report.sections.foresight import decision_map, growth, pilot_run
 from zenml_ftvr.report.sections.forgetting import forgetting
 from zenml_ftvr.report.sections.generation import generation
 from zenml_ftvr.report.sections.loading import usage
-from zenml_ftvr.report.sections.outcomes import outcomes
+from zenml_ftvr.report.sections.outcomes import outcomes, record
 from zenml_ftvr.report.sections.provenance import plan_table, provenance
 from zenml_ftvr.report.sections.ranking import ranking, reasons
-from zenml_ftvr.report.sections.record import record
 from zenml_ftvr.report.sections.reliability import reliability
 from zenml_ftvr.report.sections.results import results
 from zenml_ftvr.report.sections.serving import serving

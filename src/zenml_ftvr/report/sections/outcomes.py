@@ -1,23 +1,28 @@
-"""What was foretold of a score, beside what came of it."""
+"""What was foretold of a score, beside what came of it: of one report, and kept as a record."""
 
 from __future__ import annotations
 
 from zenml_ftvr.report import wording as w
 from zenml_ftvr.report.blocks import Blocks, Paragraph, Table
 from zenml_ftvr.report.sections.ranking import BASES
-from zenml_ftvr.values import Evaluation, RankedArm, Recommendation, Score
+from zenml_ftvr.values import Evaluation, ForecastRecord, Kind, Recommendation, Score
 
-__all__ = ["outcomes"]
+__all__ = ["outcomes", "record"]
+
+HEADER = ("Approach", "Known from", "Before training", "On the test rows", "")
+NUMERIC = frozenset({2, 3})
+SHOWN_DIGITS = 3
+"""Limits and scores are compared as the table shows them, or it would contradict itself."""
 
 
 def outcomes(recommendation: Recommendation, evaluation: Evaluation) -> Blocks:
     """Every trained arm's forecast and its score on the test rows; nothing where none was made."""
     arms = {arm.kind: arm for arm in recommendation.arms}
     found = [
-        (arms[model.kind], forecast, model.score(recommendation.metric))
+        (model.kind, arms[model.kind].forecast, model.score(recommendation.metric))
         for model in evaluation.models
         if model.kind in arms
-        and (forecast := arms[model.kind].forecast.score) is not None
+        and arms[model.kind].forecast.score is not None
         and any(score.metric == recommendation.metric for score in model.scores)
     ]
     if not found:
@@ -30,23 +35,57 @@ def outcomes(recommendation: Recommendation, evaluation: Evaluation) -> Blocks:
             "small",
         ),
         Table(
-            header=("Approach", "Known from", "Before training", "On the test rows", ""),
-            rows=tuple(_row(*one) for one in found),
-            numeric=frozenset({2, 3}),
+            header=HEADER,
+            rows=tuple(
+                _row(kind, forecast.basis, forecast.score, reached)
+                for kind, forecast, reached in found
+            ),
+            numeric=NUMERIC,
             chosen=0,
         ),
     )
 
 
-def _row(arm: RankedArm, forecast: Score, reached: Score) -> tuple[str, ...]:
-    if forecast.low <= reached.value <= forecast.high:
+def record(found: ForecastRecord) -> Blocks:
+    """Every arm that was trained, with its times."""
+    return (
+        Paragraph(found.verdict),
+        Paragraph(
+            f"{w.count(found.n_train)} training rows, {w.count(found.n_test)} test rows, "
+            f"{found.model} on {found.device_name}. A forecast is of one training; the score is "
+            f"that of the test rows.",
+            "small",
+        ),
+        Table(
+            header=(*HEADER, "Predicted time", "Actual time"),
+            rows=tuple(
+                (
+                    *_row(one.kind, one.basis, one.forecast, one.score),
+                    _hours(one.predicted_hours),
+                    _hours(one.hours),
+                )
+                for one in found.outcomes
+            ),
+            numeric=NUMERIC | {5, 6},
+            chosen=next((at for at, one in enumerate(found.outcomes) if one.chosen), None),
+        ),
+    )
+
+
+def _row(kind: Kind, basis: str, forecast: Score | None, reached: Score) -> tuple[str, ...]:
+    name, known = w.approach_name(kind), BASES[basis]
+    if forecast is None:
+        return (name, known, w.NOTHING, w.score_text(reached), "")
+    low, value, high = (
+        round(one, SHOWN_DIGITS) for one in (forecast.low, reached.value, forecast.high)
+    )
+    if low <= value <= high:
         judged = "within the limits"
     else:
-        judged = "below the limits" if reached.value < forecast.low else "above the limits"
-    return (
-        w.approach_name(arm.kind),
-        f"{BASES[arm.forecast.basis]}, {forecast.level:.0%} limits",
-        w.score_text(forecast),
-        w.score_text(reached),
-        judged,
-    )
+        judged = "below the limits" if value < low else "above the limits"
+    limits = f"{known}, {forecast.level:.0%} limits"
+    return (name, limits, w.score_text(forecast), w.score_text(reached), judged)
+
+
+def _hours(hours: float | None) -> str:
+    return w.NOTHING if hours is None else w.duration(hours * 3600)

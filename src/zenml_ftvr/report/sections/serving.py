@@ -32,7 +32,8 @@ def serving_table(costs: Sequence[tuple[Kind, ServingCost]]) -> Blocks:
     """A row for every form of every model and every batch size."""
     devices = dict.fromkeys((one.device, one.n_threads) for _, one in costs)
     machines = "; ".join(
-        f"{device}, {threads} threads" if threads else device for device, threads in devices
+        f"{device}, {threads} thread{'s' * (threads > 1)}" if threads else device
+        for device, threads in devices
     )
     return (
         Paragraph(

@@ -58,8 +58,8 @@ def _unmeasured(evaluation: Evaluation) -> tuple[str, ...]:
         sentences.append("Latency, throughput and size in memory were not measured.")
     else:
         sentences.append(
-            "Latency was measured on this machine, with nothing else to do; another machine, or "
-            "many callers at once, give other numbers."
+            "Latency was measured on this machine, one caller at a time; another machine, or many "
+            "callers at once, give other numbers."
         )
     changed = [model for model in evaluation.models if model.kind in CHANGES_WEIGHTS]
     if any(model.forgetting is None for model in changed):
