@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 from curves import FAMILIES, noisy, synthetic_score
 
-from zenml_ftvr.decide.curve import fit_curve, pooled_seed_sd
+from zenml_ftvr.decide.curve import fit_curve
 from zenml_ftvr.decide.expected import Prospect, choose, choose_by_shortfall
+from zenml_ftvr.decide.seed_spread import pooled_seed_spread
 from zenml_ftvr.hardware import detect, installed_versions
 from zenml_ftvr.values import ArmPilots, Kind, PilotScore
 
@@ -45,7 +46,9 @@ class Problem:
 
 
 def problem(seed: int, apart: float) -> Problem:
-    """Arms whose levels differ by about `apart`, and the seeds of a training by .003 to .018."""
+    """Arms whose levels differ by about `apart`, and seeds by .003 to .018 at the largest pilot,
+    by more at smaller ones: as one over the root of the rows.
+    """
     rng = np.random.default_rng([77, seed])
     level, seed_sd = rng.uniform(-0.1, 0.1), float(np.exp(rng.uniform(math.log(0.003), -4)))
     pilots, truths = [], {}
@@ -62,18 +65,22 @@ def problem(seed: int, apart: float) -> Problem:
             ArmPilots(
                 kind=kind,
                 scores=tuple(
-                    PilotScore(n_train=n, seed=one, score=noisy(shifted(n), seed_sd, rng))
+                    PilotScore(
+                        n_train=n,
+                        seed=one,
+                        score=noisy(shifted(n), seed_sd * math.sqrt(LARGEST / n), rng),
+                    )
                     for n in (LARGEST // 8, LARGEST // 4, LARGEST // 2, LARGEST)
                     for one in range(n_seeds)
                 ),
             )
         )
-    sd = pooled_seed_sd(pilots)
+    spread = pooled_seed_spread(pilots)
     return Problem(
         prospects=tuple(
             Prospect(
                 kind=one.kind,
-                scores=fit_curve(one, sd, seed).scores_at([TARGET])[:, 0],
+                scores=fit_curve(one, spread, seed).scores_at([TARGET])[:, 0],
                 hours=hours,
             )
             for one, (_, hours, _) in zip(pilots, ARMS, strict=True)

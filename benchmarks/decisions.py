@@ -55,6 +55,7 @@ from zenml_ftvr.values import (
     PilotRun,
     Request,
     ScreeningEvidence,
+    TextClassification,
 )
 
 RULES: dict[str, Rule] = dict(zip(RULE_NAMES, (choose, choose_by_shortfall), strict=True))
@@ -185,7 +186,7 @@ def prior_order(question: Question) -> Order:
         seconds=0.0,
     )
     known = TypeAdapter(ScreeningEvidence).validate_python(screening["evidence"])
-    return order_arms(profile, known, calibration, "accuracy")
+    return order_arms(profile, known, calibration, TextClassification())
 
 
 def pilots_decide(piloted: Set[Kind], order: Order, feasible: Mapping[Kind, Trained]) -> bool:

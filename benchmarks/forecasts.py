@@ -12,7 +12,8 @@ import numpy as np
 from decision_scores import interval_score, mean_of_means
 from replay_records import Problem, Trained
 
-from zenml_ftvr.decide.curve import LEVEL, pooled_seed_sd
+from zenml_ftvr.decide.curve import LEVEL
+from zenml_ftvr.decide.seed_spread import SeedSpread, pooled_seed_spread
 from zenml_ftvr.decide.standing import PilotedArm, piloted_arms
 from zenml_ftvr.values import ArmPilots, Kind, PilotScore
 
@@ -46,7 +47,7 @@ def forecasts_of(problem: Problem) -> Iterator[dict[str, Any]]:
             if not judges:
                 continue
             n_select = next(iter(judges.values())).n_select
-            sd = pooled_seed_sd(arms)
+            spread = pooled_seed_spread(arms)
             for fitted, pilots in zip(piloted_arms(arms, n_select, fresh), arms, strict=True):
                 if fitted.kind in judges:
                     yield {
@@ -55,7 +56,7 @@ def forecasts_of(problem: Problem) -> Iterator[dict[str, Any]]:
                         "kind": fitted.kind,
                         "rungs": rungs,
                         "times": times,
-                        **judged(fitted, pilots, sd, judges[fitted.kind]),
+                        **judged(fitted, pilots, spread, judges[fitted.kind]),
                     }
 
 
@@ -78,12 +79,12 @@ def _others(runs: Sequence[Trained], fresh: int) -> list[Trained]:
 
 
 def judged(
-    arm: PilotedArm, pilots: ArmPilots, seed_sd: float, outcome: Trained
+    arm: PilotedArm, pilots: ArmPilots, spread: SeedSpread, outcome: Trained
 ) -> dict[str, float | bool]:
     """One outcome against the arm's interval, and against that of its last value."""
     drawn = arm.outcomes_at([outcome.n_train])[:, 0]
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
-    last_low, last_high = last_value(pilots, seed_sd, arm.n_select)
+    last_low, last_high = last_value(pilots, spread, arm.n_select, outcome.n_train)
     score = outcome.test_score
     mean = float(arm.scores_at([outcome.n_train]).mean())
     return {
@@ -98,11 +99,13 @@ def judged(
     }
 
 
-def last_value(pilots: ArmPilots, seed_sd: float, n_select: int) -> tuple[float, float]:
+def last_value(
+    pilots: ArmPilots, spread: SeedSpread, n_select: int, n_train: int
+) -> tuple[float, float]:
     """The mean of the largest pilots, give or take the luck of seeds and of the rows judged on."""
     largest = [one.score for one in pilots.scores if one.n_train == pilots.sizes[-1]]
     mean = float(np.mean(largest))
-    of_seeds = seed_sd**2 * (1 + 1 / len(largest))
+    of_seeds = spread.at(n_train) ** 2 + spread.at(pilots.sizes[-1]) ** 2 / len(largest)
     sd = math.sqrt(of_seeds + mean * (1 - mean) / n_select)
     return mean - NORMAL_90 * sd, mean + NORMAL_90 * sd
 

@@ -52,6 +52,7 @@ from zenml_ftvr.values import (
     PairedDifference,
     Quantiles,
     ScreeningEvidence,
+    TextClassification,
 )
 
 RESULT = Path(__file__).parent / "results" / "published.json"
@@ -164,7 +165,7 @@ def by_prior(difference: float | None) -> Policy:
 
     def choose(one: Comparison) -> Kind:
         order = order_arms(
-            profile_of(one), evidence_of(difference), calibration_of(one), "accuracy"
+            profile_of(one), evidence_of(difference), calibration_of(one), TextClassification()
         )
         offered = [arm.kind for arm in one.arms]
         return next(kind for kind in order.kinds if kind in offered)

@@ -35,7 +35,9 @@ from zenml_ftvr.values import DataSource, Full, ModelSource, TextClassification,
 TOKENS = 32
 WORDS = 40  # of which there are more than TOKENS tokens: every row is cut to the same length
 ROWS = 320  # of the corpus, so that an evaluation takes about as long as three steps
-STEPS, EVERY, BATCH = 24, 24, 16
+STEPS, EVERY, BATCH = 96, 24, 16
+"""About a minute of training, with four evaluations and saves: what a run costs once, 0.3 s of
+collecting freed memory before the first step, is 3 % of one that takes 12 s."""
 
 
 def rows() -> Dataset:

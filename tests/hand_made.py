@@ -14,6 +14,7 @@ from zenml_ftvr.values import (
     Calibration,
     ClassCount,
     CostEstimate,
+    CostLimits,
     CurvePoint,
     DataChecks,
     DataProfile,
@@ -261,8 +262,18 @@ def recommendation() -> Recommendation:
     """A frozen head is recommended; fine-tuning is trained beside it."""
 
     def cost(hours: float, gib: float) -> CostEstimate:
+        low, high = 0.87 * hours, 1.15 * hours
         return CostEstimate(
-            hours=hours, usd=hours * USD_PER_HOUR, peak_memory_gib=gib, basis="calibrated"
+            hours=hours,
+            usd=hours * USD_PER_HOUR,
+            peak_memory_gib=gib,
+            basis="calibrated",
+            limits=CostLimits(
+                level=0.8,
+                hours=(low, high),
+                usd=(low * USD_PER_HOUR, high * USD_PER_HOUR),
+                peak_memory_gib=(0.9 * gib, 1.12 * gib),
+            ),
         )
 
     measured = Forecast(

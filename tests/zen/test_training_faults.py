@@ -28,6 +28,7 @@ from zenml_ftvr.train import run_plan
 from zenml_ftvr.values import DataSource, TrainedModel
 
 STOPPED_EPOCHS = 400  # a minute of steps, in which a command line can load ZenML
+KILLED_EPOCHS = 100.0  # some ten seconds of steps
 PATIENCE_SECONDS = 240.0  # for processes to load ZenML on a busy machine
 
 
@@ -136,32 +137,66 @@ def test_a_step_waits_for_a_store_that_another_process_has_locked(tmp_path: Path
 
 
 @pytest.fixture
-def begun(data_file: Path, base_folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """The pipeline in a terminal of its own, with steps for a minute."""
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            trainer_pipelines.__file__,
-            "trains_long_on_the_trainer",
-            str(data_file),
-            str(base_folder),
-            str(STOPPED_EPOCHS),
-        ],
-        cwd=Path(trainer_pipelines.__file__).parent,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    yield process
+def begin(data_file: Path, base_folder: Path) -> Iterator[Callable[[float], subprocess.Popen[str]]]:
+    """Starts the pipeline, with so many epochs, in a terminal of its own."""
+    begun: list[subprocess.Popen[str]] = []
+
+    def begin_pipeline(epochs: float) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                trainer_pipelines.__file__,
+                "trains_long_on_the_trainer",
+                str(data_file),
+                str(base_folder),
+                str(epochs),
+            ],
+            cwd=Path(trainer_pipelines.__file__).parent,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        begun.append(process)
+        return process
+
+    yield begin_pipeline
+    for process in begun:
+        process.kill()
+        process.communicate()
+
+
+Begin = Callable[[float], subprocess.Popen[str]]
+
+
+@pytest.mark.slow
+def test_the_process_of_a_run_is_killed_and_the_next_run_ends_as_if_undisturbed(
+    begin: Begin, data_file: Path, base_folder: Path, tmp_path: Path
+) -> None:
+    process = begin(KILLED_EPOCHS)
+    until(lambda: any((cache_folder() / "runs").glob("*/seed-0/checkpoint-*/whole.json")))
+    (record,) = records()
     process.kill()
-    process.communicate()
+    process.wait()
+    assert record.child is not None
+    until(lambda: not record.child.is_alive)  # type: ignore[union-attr]
+    again = trainer_pipelines.trains_long_on_the_trainer(
+        str(data_file), str(base_folder), KILLED_EPOCHS
+    )
+    assert again is not None
+    model: TrainedModel = attempts_of(again.id, "finetune_full")[-1].outputs["model"][0].load()
+    assert any("It went on from the checkpoint after step" in note for note in model.notes)
+    assert [entry.what for entry in model.ledger.entries] == ["failed attempt", "training"]
+    rows = load_dataset(DataSource(name=str(data_file), validation_fraction=0.2, test_fraction=0.2))
+    alone = run_plan(model.plan, rows, tmp_path / "alone", detect())
+    assert _weights(alone) == _weights(model)
 
 
 @pytest.mark.slow
 def test_a_run_is_stopped_from_another_terminal_and_the_next_one_goes_on(
-    begun: subprocess.Popen[str], data_file: Path, base_folder: Path
+    begin: Begin, data_file: Path, base_folder: Path
 ) -> None:
+    begun = begin(STOPPED_EPOCHS)
     runs = cache_folder() / "runs"
     until(lambda: any(runs.glob("*/seed-0/checkpoint-*/whole.json")))
     (record,) = records()

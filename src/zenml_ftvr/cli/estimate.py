@@ -357,6 +357,7 @@ def _arm_json(arm: EstimatedArm, answer: Answer) -> dict[str, Any]:
         "hours": None if cost is None else cost.hours,
         "usd": None if cost is None else cost.usd,
         "peak_memory_gib": None if cost is None else cost.peak_memory_gib,
+        "limits": None if cost is None or cost.limits is None else dataclasses.asdict(cost.limits),
         "parameters": arm.n_params,
         "trained_parameters": arm.n_trainable,
         "flops_per_token": arm.flops_per_token,
@@ -403,7 +404,7 @@ def shown(answer: Answer) -> list[str]:
     ]
     for place, arm in enumerate(answer.arms, start=1):
         lines.append(_row(place, arm, answer))
-    lines.append("")
+    lines += ["", *_how_far_off(answer)]
     lines += [f"{arm.kind}: {problem}" for arm in answer.arms for problem in arm.priced.problems]
     shortened = [
         f"{arm.kind}: {arm.priced.plan.reasons[0]}"
@@ -417,6 +418,24 @@ def shown(answer: Answer) -> list[str]:
         "not fit."
     )
     return lines
+
+
+def _how_far_off(answer: Answer) -> list[str]:
+    """The limits in a sentence: as shares they are the same for every arm."""
+    costs = [cost for arm in answer.arms if (cost := arm.priced.cost) is not None]
+    told = next((one for one in costs if one.limits is not None and one.hours > 0), None)
+    if told is None or told.limits is None:
+        return []
+    times, memory = told.limits.hours[1] / told.hours, told.limits.peak_memory_gib
+    held = min(told.peak_memory_gib, answer.calibration.process_memory_gib)
+    if answer.calibration.hardware.device_memory_gib is not None:
+        held = 0.0
+    wider = (memory[1] - held) / max(1e-9, told.peak_memory_gib - held)
+    return [
+        f"Of trainings {told.limits.level:.0%} are to take between 1/{times:.2f} and {times:.2f} "
+        f"times as long, and 1/{wider:.2f} and {wider:.2f} times the memory beyond what imports "
+        f"take."
+    ]
 
 
 def _row(place: int, arm: EstimatedArm, answer: Answer) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from zenml_ftvr.approaches import min_epochs
 from zenml_ftvr.approaches.pretraining import pretraining_steps
+from zenml_ftvr.decide.cost_error import limits_of
 from zenml_ftvr.decide.flops import flops_per_token
 from zenml_ftvr.decide.plan import EVALUATIONS, PlanBasis, ample_steps, make_plan
 from zenml_ftvr.decide.shapes import ModelShape
@@ -103,12 +104,13 @@ def price_arm(
     steps, shortened = _affordable_steps(plan, basis, arm, left - pretraining)
     training = pretraining + _training_seconds(arm, basis, steps)
     total = training + _evaluation_seconds(arm, basis)
-    price = calibration.hardware.usd_per_hour
+    price, peak = calibration.hardware.usd_per_hour, _peak_gib(arm, approach, basis, calibration)
     cost = CostEstimate(
         hours=total / 3600,
         usd=None if price is None else total / 3600 * price,
-        peak_memory_gib=_peak_gib(arm, approach, basis, calibration),
+        peak_memory_gib=peak,
         basis=calibration.basis,
+        limits=limits_of(total / 3600, price, peak, calibration),
     )
     problems = (
         *_problems(approach, basis, cost, calibration.hardware, steps, total, left),

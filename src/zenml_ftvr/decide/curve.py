@@ -19,7 +19,7 @@ from zenml_ftvr.decide.curve_forms import (
     USUAL_EXPONENT,
     scores_parameters,
 )
-from zenml_ftvr.errors import ConfigurationError
+from zenml_ftvr.decide.seed_spread import SeedSpread
 from zenml_ftvr.values import KINDS, Kind
 from zenml_ftvr.values.curve import (
     CURVE_FORMS,
@@ -44,7 +44,6 @@ __all__ = [
     "fit_curve",
     "forecast",
     "label_value",
-    "pooled_seed_sd",
 ]
 
 DRAWS = 1_000  # Efron & Tibshirani 1993, ch. 13: at least 1,000 for percentile limits
@@ -61,9 +60,6 @@ MISFIT = 0.004
 held against curves of forms that are not fitted in benchmarks/results/curves.json."""
 MISSES_BEYOND = 2.5  # standard deviations; one honest form in 80 is dropped wrongly
 
-USUAL_SEED_SD, USUAL_SEED_ROWS = 0.01, 2
-"""A point, weighing as much as two repeated trainings, until repetitions say otherwise: a
-judgement."""
 RISE_PER_DOUBLING = 0.02
 """Standard deviation of what a doubling of the data may do to an arm with pilots of one size only,
 or beyond what a form says that could not be tried: a judgement, wide on purpose."""
@@ -76,7 +72,7 @@ class FittedCurve:
     kind: Kind
     sizes: tuple[int, ...]
     forms: tuple[FormFit, ...]
-    seed_sd: float
+    spread: SeedSpread
     fits: Fits
     """Of the fitted forms' draws; "last value" has the draws that are left."""
     measured: Floats
@@ -84,7 +80,7 @@ class FittedCurve:
     drifts: Floats
     """What extrapolation is off by for each unit of log size beyond the largest pilot, [draws]."""
     seed_noise: Floats
-    """What one training differs by from the mean over seeds, [draws]."""
+    """What one training differs by from the mean over seeds, in standard deviations [draws]."""
     order: npt.NDArray[np.intp]
     """Shuffles draws, so that draws of two arms have nothing in common but their index."""
 
@@ -109,7 +105,8 @@ class FittedCurve:
         """Scores of one training each [draws, sizes]: expected scores and the luck of a seed."""
         import numpy as np
 
-        return np.clip(self.scores_at(sizes) + self.seed_noise[:, None], 0.0, 1.0)
+        sds = np.array([self.spread.at(size) for size in sizes])
+        return np.clip(self.scores_at(sizes) + self.seed_noise[:, None] * sds, 0.0, 1.0)
 
     def support(self, n_train: float) -> Support:
         if self.sizes[0] <= n_train <= self.sizes[-1]:
@@ -123,39 +120,16 @@ class FittedCurve:
         return UNSUPPORTED_BEYOND * self.sizes[-1]
 
 
-def pooled_seed_sd(pilots: Sequence[ArmPilots]) -> float:
-    """Standard deviation of a score over seeds, pooled within the sizes of every arm.
-
-    Starts from `USUAL_SEED_SD`, so that no repetition at all, or two that agree by luck, do not
-    make certainty.
-    """
-    groups: dict[tuple[Kind, int], list[float]] = {}
-    for arm in pilots:
-        for one in arm.scores:
-            groups.setdefault((arm.kind, one.n_train), []).append(one.score)
-    freedom, squares = float(USUAL_SEED_ROWS), USUAL_SEED_ROWS * USUAL_SEED_SD**2
-    for scores in groups.values():
-        mean = math.fsum(scores) / len(scores)
-        squares += math.fsum((score - mean) ** 2 for score in scores)
-        freedom += len(scores) - 1
-    return math.sqrt(squares / freedom)
-
-
-def fit_curve(pilots: ArmPilots, seed_sd: float, seed: int) -> FittedCurve:
+def fit_curve(pilots: ArmPilots, spread: SeedSpread, seed: int) -> FittedCurve:
     """Fit an arm's curve; equal arguments give equal draws, and arms have draws of their own.
 
-    `seed_sd`: standard deviation of a score over seeds, pooled over arms. Forms are fitted from
-    two sizes on, and tried from three on; of one size the last value is all there is. Raises
-    `ConfigurationError` for a `seed_sd` that is not above 0.
+    `spread`: of scores over seeds, pooled over arms. Forms are fitted from two sizes on, and tried
+    from three on; of one size the last value is all there is.
     """
     import numpy as np
 
-    if not (math.isfinite(seed_sd) and seed_sd > 0):
-        raise ConfigurationError(
-            f"seed_sd is {seed_sd}; scores vary over seeds. Give pooled_seed_sd(pilots)."
-        )
     rng = np.random.default_rng([seed, KINDS.index(pilots.kind)])
-    redrawn, means, spreads = _redraw(pilots, seed_sd, rng)
+    redrawn, means, spreads = _redraw(pilots, spread, rng)
     sizes = np.array(pilots.sizes, dtype=np.float64)
     misses = _back_test(sizes, redrawn, means, spreads, rng)
     weights, allowed = _weights(misses)
@@ -185,7 +159,7 @@ def fit_curve(pilots: ArmPilots, seed_sd: float, seed: int) -> FittedCurve:
             for form in CURVE_FORMS
             if form == "last_value" or form in misses or weights[form] > 0
         ),
-        seed_sd=seed_sd,
+        spread=spread,
         fits=Fits(
             asymptotes=np.concatenate([one.asymptotes for one in fitted]),
             scales=np.concatenate([one.scales for one in fitted]),
@@ -194,7 +168,7 @@ def fit_curve(pilots: ArmPilots, seed_sd: float, seed: int) -> FittedCurve:
         ),
         measured=redrawn[start:],
         drifts=drifts,
-        seed_noise=rng.normal(0.0, seed_sd, DRAWS),
+        seed_noise=rng.normal(size=DRAWS),
         order=rng.permutation(DRAWS),
     )
 
@@ -275,17 +249,19 @@ class _Miss:
 
 
 def _redraw(
-    pilots: ArmPilots, seed_sd: float, rng: np.random.Generator
+    pilots: ArmPilots, spread: SeedSpread, rng: np.random.Generator
 ) -> tuple[Floats, Floats, Floats]:
     """Errors by size: drawn again [draws, sizes], means [sizes], their standard deviations.
 
     A smoothed bootstrap: seeds are resampled, which of m seeds has (m - 1) / m of their mean's
-    variance, and normal noise of sd / m adds the rest; so a single seed has the pooled spread.
+    variance, and normal noise of sd / m adds the rest; so a single seed has the pooled spread of
+    its size.
     """
     import numpy as np
 
     columns, means, spreads = [], [], []
     for size in pilots.sizes:
+        seed_sd = spread.at(size)
         errors = np.array([1 - one.score for one in pilots.scores if one.n_train == size])
         m = len(errors)
         off = np.abs(errors - np.median(errors)) / seed_sd

@@ -39,7 +39,6 @@ from zenml_ftvr.values import (
     Lora,
     ModelSource,
     ScreeningEvidence,
-    metric_of,
 )
 
 __all__ = [
@@ -221,7 +220,7 @@ def estimate_arms(
     so that the order is that of a situation of which nothing is known.
     """
     nothing = ScreeningEvidence(measured=(), differences=(), majority_share=None, seconds=0.0)
-    order = order_arms(profile, nothing, calibration, metric_of(basis.task))
+    order = order_arms(profile, nothing, calibration, basis.task)
     left = hours_left(budget, calibration.hardware, Ledger()) * 3600
     reference = price_arm(Baseline(), basis, calibration, left, 0.0)
     beside = 0.0 if reference.cost is None else reference.cost.hours * 3600

@@ -84,7 +84,7 @@ def foresee(
         if several
         else None,
         label_values=tuple(label_value(arm.curve, n_train, MORE_LABELS) for arm in arms),
-        seed_sd=arms[0].curve.seed_sd,
+        seed_sd=arms[0].curve.spread.at(n_train),
         minimum=minimum,
     )
 

@@ -10,14 +10,15 @@ import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, assert_never
 
-from zenml_ftvr.approaches import lora
+from zenml_ftvr.approaches import lora, refusal
 from zenml_ftvr.values import (
     Calibration,
     DataProfile,
     Kind,
-    Metric,
     PairedDifference,
     ScreeningEvidence,
+    Task,
+    metric_of,
 )
 from zenml_ftvr.values.words import metric_words
 
@@ -97,19 +98,24 @@ def order_arms(
     profile: DataProfile,
     evidence: ScreeningEvidence,
     calibration: Calibration,
-    metric: Metric,
+    task: Task,
 ) -> Order:
-    """Place every arm by the situation that the cheap measurements show."""
-    difference = evidence.difference(metric)
+    """Place every arm by the situation that the cheap measurements show.
+
+    Unmeasured arms are trusted over measured ones where features were compared with word counts, or
+    where the task has no features to compare: a model that writes or tags is known by its training
+    alone, and the published comparisons of such tasks have the pretrained model ahead.
+    """
+    difference = evidence.difference(metric_of(task))
     situation = _situation(difference)
     tuned: tuple[Kind, Kind] = ("full", "lora")
     enough = profile.n_train >= SMALLEST_MEASURED_ROWS
+    published = profile.n_train >= SMALLEST_PUBLISHED_ROWS
     few = profile.n_train <= FEW_SHOT_ROWS_A_CLASS * max(1, profile.n_classes)
     kinds: tuple[Kind, ...]
     trusted: tuple[Kind, ...] = ()
     match situation:
         case "transfers" | "no difference" if enough:
-            published = profile.n_train >= SMALLEST_PUBLISHED_ROWS
             # Where LoRA's equality was not published, it was measured below the last layers.
             trusted = ("full", "lora", "partial") if published else ("full", "partial", "lora")
             kinds = (*trusted, "contrastive", "head", "baseline", "scratch")
@@ -118,6 +124,10 @@ def order_arms(
             kinds = (*trusted, "head", "partial", *tuned, "baseline", "scratch")
         case "transfers":
             kinds = ("head", "contrastive", "partial", *tuned, "baseline", "scratch")
+        case "unmeasured" if published:
+            kinds = (*tuned, "partial", "contrastive", "head", "baseline", "scratch")
+            if refusal("head", task) is not None:
+                trusted = (*tuned, "partial")
         case "no difference" | "unmeasured":
             kinds = ("baseline", "head", "contrastive", "partial", *tuned, "scratch")
         case "does not transfer":
@@ -128,7 +138,7 @@ def order_arms(
         situation=situation,
         kinds=kinds,
         evidence=_evidence(situation, enough, profile, calibration),
-        reasons=_reasons(situation, difference, profile, enough=enough, few=few),
+        reasons=_reasons(situation, difference, profile, task, enough=enough, few=few),
         trusted=trusted,
     )
 
@@ -158,10 +168,17 @@ def _reasons(
     situation: Situation,
     difference: PairedDifference | None,
     profile: DataProfile,
+    task: Task,
     *,
     enough: bool,
     few: bool,
 ) -> tuple[str, ...]:
+    if difference is None and refusal("head", task) is not None:
+        return (
+            f"Nothing cheap tells how much of the pretrained model carries over to {task.kind}: it "
+            f"has no head on frozen features to compare.",
+            _rows_words(profile, enough=enough, few=False),
+        )
     if difference is None:
         return (
             "The baseline and frozen features were not both measured, so nothing tells how much of "

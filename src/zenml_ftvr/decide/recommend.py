@@ -93,7 +93,7 @@ def recommend(
     if not feasible:
         why = " ".join(f"{kind}: {arm.problems[0]}" for kind, arm in priced.items())
         raise BudgetError(f"no approach is feasible. {why}")
-    order = order_arms(profile, evidence, calibration, metric_of(request.task))
+    order = order_arms(profile, evidence, calibration, request.task)
     foresight = _foresight(pilots, priced, feasible, basis, calibration, request)
     if pilots is not None and foresight is not None and _decides(foresight, order, feasible):
         choice, verdict = foresight.choice.kind, verdict_from_pilots(foresight, pilots, request)

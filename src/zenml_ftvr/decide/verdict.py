@@ -166,8 +166,8 @@ def choice_sentences(foresight: Foresight, pilots: PilotEvidence) -> tuple[str, 
     n_scored = sum(one.status == "scored" for one in pilots.runs)
     told = [
         f"{n_scored} pilots on {sizes[0]:,} to {sizes[-1]:,} rows were judged on the same "
-        f"{pilots.n_select:,} rows; scores vary over seeds by {foresight.seed_sd:.3f} (standard "
-        f"deviation).",
+        f"{pilots.n_select:,} rows; at {foresight.n_train:,} rows scores vary over seeds by "
+        f"{foresight.seed_sd:.3f} (standard deviation).",
         f"'{choice.kind}' is chosen as the {_rule_words(choice.rule, choice.tolerance)}: it is the "
         f"best feasible arm with probability {chosen.probability_best:.0%}, and its expected "
         f"regret is {chosen.expected_regret:.3f}.",

@@ -33,6 +33,7 @@ from zenml_ftvr.decide import (
 )
 from zenml_ftvr.errors import FtvrError, TrainingError
 from zenml_ftvr.models import ResolvedModel, cached_features, fit_baseline, load
+from zenml_ftvr.pilot.finished import forget, keep, pilot_fingerprint, recall
 from zenml_ftvr.pilot.rows import PilotRows
 from zenml_ftvr.tasks import Answers, ClassAnswers, RowWork, score, work_for
 from zenml_ftvr.train import (
@@ -52,6 +53,7 @@ from zenml_ftvr.values import (
     PilotRun,
     PilotStatus,
     TrainedModel,
+    TrainingPlan,
     unit_score,
 )
 
@@ -59,7 +61,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from zenml_ftvr.data import Rows
+    from zenml_ftvr.data import Dataset, Rows
 
     Features = npt.NDArray[np.float32]
 
@@ -118,20 +120,30 @@ class PilotBench:
 def run_pilots(protocol: PilotProtocol, bench: PilotBench) -> PilotEvidence:
     """Run what the protocol asks for, within its seconds.
 
-    A training that goes wrong is recorded with the reason, and its seconds count. Raises
+    A training that goes wrong is recorded with the reason, and its seconds count. What pilots of an
+    attempt that was interrupted came to is taken from there, their seconds with it. Raises
     `Interrupted` where the process was told to stop.
     """
     spent = 0.0
+    kept: list[str] = []
 
     def run(request: PilotRequest, left: float) -> tuple[PilotRun, ...]:
         nonlocal spent
         what = f"{request.kind} on {request.n_train:,} rows"
         bench.progress("pilots, seconds", round(spent), round(protocol.seconds_allowed), what)
-        done = _run(protocol, bench, request, left)
+        pilot = _made_ready(bench, request, left)
+        told_by = _fingerprint(protocol, bench, pilot)
+        done = recall(told_by)
+        if done is None:
+            done = _run(protocol, bench, pilot)
+            keep(told_by, done)
+        kept.append(told_by)
         spent += sum(one.seconds for one in done)
         return done
 
-    return _as_the_plan_counts(carry_out(protocol, run), bench)
+    evidence = _as_the_plan_counts(carry_out(protocol, run), bench)
+    forget(kept)
+    return evidence
 
 
 def _as_the_plan_counts(evidence: PilotEvidence, bench: PilotBench) -> PilotEvidence:
@@ -151,17 +163,53 @@ def _as_the_plan_counts(evidence: PilotEvidence, bench: PilotBench) -> PilotEvid
     )
 
 
-def _run(
-    protocol: PilotProtocol, bench: PilotBench, request: PilotRequest, left: float
-) -> tuple[PilotRun, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pilot:
+    """What was asked for, and what it is made from."""
+
+    request: PilotRequest
+    dataset: Dataset
+    plan: TrainingPlan | None
+    """None of what is solved for."""
+
+
+def _made_ready(bench: PilotBench, request: PilotRequest, left: float) -> _Pilot:
+    """The pilot's rows and its plan, which has `left` seconds at most."""
+    dataset = bench.rows.subset(request.n_train, request.draw)
+    if request.kind in ("baseline", "head"):
+        return _Pilot(request=request, dataset=dataset, plan=None)
+    plan = plan_of_pilot(
+        bench.approaches[request.kind],
+        bench.priced[request.kind],
+        bench.basis,
+        bench.rows.counts,
+        request,
+    )
+    judging = judging_seconds(request.kind, bench.basis, bench.calibration, bench.rows.counts)
+    plan = dataclasses.replace(
+        plan,
+        data_fingerprint=dataset.fingerprint,
+        wall_seconds=max(LEAST_LIMIT, left - judging),
+        predicted_hours=request.seconds / 3600,
+    )
+    return _Pilot(request=request, dataset=dataset, plan=plan)
+
+
+def _fingerprint(protocol: PilotProtocol, bench: PilotBench, pilot: _Pilot) -> str:
+    made_by = (pilot.request, bench.basis) if pilot.plan is None else pilot.plan
+    return pilot_fingerprint(made_by, pilot.dataset, protocol, bench.calibration.hardware)
+
+
+def _run(protocol: PilotProtocol, bench: PilotBench, pilot: _Pilot) -> tuple[PilotRun, ...]:
     """One pilot, from its rows to its score, and before it a first seed that collapsed."""
     from safetensors import SafetensorError
 
     started = time.monotonic()
+    request = pilot.request
     first: PilotRun | None = None
     model: TrainedModel | None = None
     try:
-        answers, model = _trained(bench, request, left)
+        answers, model = _trained(bench, pilot)
         first = None if model is None else _collapsed_before(request, model)
         status, value, detail = _judged(protocol, request, answers, model)
     except Interrupted:
@@ -186,35 +234,19 @@ def _run(
     return (own,) if first is None else (first, own)
 
 
-def _trained(
-    bench: PilotBench, request: PilotRequest, left: float
-) -> tuple[Answers, TrainedModel | None]:
-    """Train on the request's rows, and answer those that pilots are judged on.
+def _trained(bench: PilotBench, pilot: _Pilot) -> tuple[Answers, TrainedModel | None]:
+    """Train on the pilot's rows, and answer those that pilots are judged on.
 
     What is solved for is not saved, and so is no `TrainedModel`.
     """
-    dataset = bench.rows.subset(request.n_train, request.draw)
-    task = bench.basis.task
-    work = work_for(task, dataset)
+    request, dataset, plan = pilot.request, pilot.dataset, pilot.plan
+    work = work_for(bench.basis.task, dataset)
     select = bench.rows.select
     if request.kind == "baseline":
         baseline = fit_baseline(work, dataset.train, request.seed)
         return work.answers(baseline.outputs(select), select), None
-    if request.kind == "head":
+    if plan is None:
         return _solved_head(bench, cast(RowWork, work), dataset.train, request), None
-    whole = bench.priced[request.kind]
-    plan = plan_of_pilot(
-        bench.approaches[request.kind], whole, bench.basis, bench.rows.counts, request
-    )
-    plan = dataclasses.replace(
-        plan,
-        data_fingerprint=dataset.fingerprint,
-        wall_seconds=max(
-            LEAST_LIMIT,
-            left - judging_seconds(request.kind, bench.basis, bench.calibration, bench.rows.counts),
-        ),
-        predicted_hours=request.seconds / 3600,
-    )
     with tempfile.TemporaryDirectory(prefix="ftvr-") as name:
         folder = Path(name) / "model"
         model = run_plan(plan, dataset, folder, bench.calibration.hardware, progress=bench.progress)

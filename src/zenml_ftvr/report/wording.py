@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Callable
 
 from zenml_ftvr.approaches import baseline_words, describe
 from zenml_ftvr.values import (
     LOWER_IS_BETTER,
     Allowance,
+    CostEstimate,
     Kind,
     Metric,
     PairedDifference,
@@ -30,7 +32,9 @@ __all__ = [
     "duration",
     "escape",
     "gib",
+    "hours_text",
     "lower_is_better",
+    "memory_text",
     "metric_name",
     "metric_words",
     "milliseconds",
@@ -39,6 +43,7 @@ __all__ = [
     "score_text",
     "size",
     "times",
+    "usd_text",
     "what_trains",
 ]
 
@@ -114,6 +119,37 @@ def dollars(usd: float | None) -> str:
 def gib(value: float) -> str:
     """Memory."""
     return f"{value * 1024:.0f} MiB" if value < 1 else f"{value:.1f} GiB"
+
+
+def hours_text(cost: CostEstimate | None) -> str:
+    """The time that an arm takes, with its limits."""
+    if cost is None:
+        return NOTHING
+    limits = None if cost.limits is None else cost.limits.hours
+    return _with_limits(cost.hours, limits, lambda hours: duration(hours * 3600))
+
+
+def usd_text(cost: CostEstimate | None) -> str:
+    """The dollars that an arm takes, with their limits; a dash without a price."""
+    if cost is None or cost.usd is None:
+        return NOTHING
+    return _with_limits(cost.usd, None if cost.limits is None else cost.limits.usd, dollars)
+
+
+def memory_text(cost: CostEstimate | None) -> str:
+    """The memory that an arm takes, with its limits."""
+    if cost is None:
+        return NOTHING
+    limits = None if cost.limits is None else cost.limits.peak_memory_gib
+    return _with_limits(cost.peak_memory_gib, limits, gib)
+
+
+def _with_limits(
+    value: float, limits: tuple[float, float] | None, shown: Callable[[float], str]
+) -> str:
+    if limits is None:
+        return shown(value)
+    return f"{shown(value)} [{shown(limits[0])}, {shown(limits[1])}]"
 
 
 def milliseconds(value: float) -> str:

@@ -17,6 +17,7 @@ from zenml_ftvr.tracking.report_tables import (
 )
 from zenml_ftvr.values import (
     Comparison,
+    CostEstimate,
     DecisionMap,
     Evaluation,
     Foresight,
@@ -72,6 +73,7 @@ class ReportContent:
 def ranking_table(recommendation: Recommendation) -> Table:
     """The decision: every arm, best first, with what was known of it."""
     columns = ["rank", "approach", "feasible", "score", "low", "high", "hours", "usd", "gib"]
+    columns += [f"{one}_{end}" for one in ("hours", "usd", "gib") for end in ("low", "high")]
     rows: list[list[str | int | float | bool | None]] = []
     for rank, arm in enumerate(recommendation.arms, start=1):
         score, cost = arm.forecast.score, arm.cost
@@ -82,9 +84,18 @@ def ranking_table(recommendation: Recommendation) -> Table:
                 arm.feasible,
                 *((score.value, score.low, score.high) if score else (None, None, None)),
                 *((cost.hours, cost.usd, cost.peak_memory_gib) if cost else (None, None, None)),
+                *_limits(cost),
             ]
         )
     return columns, rows
+
+
+def _limits(cost: CostEstimate | None) -> tuple[float | None, ...]:
+    """Lower and upper of hours, dollars and GiB."""
+    limits = None if cost is None else cost.limits
+    if limits is None:
+        return (None,) * 6
+    return (*limits.hours, *(limits.usd or (None, None)), *limits.peak_memory_gib)
 
 
 def evidence_table(recommendation: Recommendation) -> Table:
@@ -260,7 +271,8 @@ def _ranking(recommendation: Recommendation) -> ReportTable:
     return ReportTable(
         title="Recommendation",
         note=f"Best first, by {recommendation.metric}. A score before training is a measurement "
-        f"with its interval, or none: nothing is guessed.",
+        f"with its interval, or none: nothing is guessed. Costs have limits from what predictions "
+        f"like these were off by.",
         columns=("approach", "score before training", "hours", "US dollars", "GiB", "why"),
         rows=tuple(_ranked(arm) for arm in recommendation.arms),
     )
@@ -271,10 +283,22 @@ def _ranked(arm: RankedArm) -> tuple[str, ...]:
     return (
         arm.kind if arm.feasible else f"{arm.kind} (not feasible)",
         interval_words(arm.forecast.score),
-        number_words(cost.hours if cost else None),
-        number_words(cost.usd if cost else None),
-        number_words(cost.peak_memory_gib if cost else None),
+        *_costs_words(cost),
         " ".join(arm.reasons),
+    )
+
+
+def _costs_words(cost: CostEstimate | None) -> tuple[str, ...]:
+    """Hours, dollars and GiB, each with its limits."""
+    if cost is None:
+        return (number_words(None),) * 3
+    values = (cost.hours, cost.usd, cost.peak_memory_gib)
+    low_high = _limits(cost)
+    return tuple(
+        number_words(value)
+        if value is None or low is None
+        else f"{number_words(value)} [{number_words(low)}, {number_words(high)}]"
+        for value, low, high in zip(values, low_high[::2], low_high[1::2], strict=True)
     )
 
 

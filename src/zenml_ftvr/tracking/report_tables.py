@@ -72,9 +72,9 @@ def _learning_curves(foresight: Foresight) -> ReportTable:
     sizes = sorted({one.n_train for curve in foresight.curves for one in curve.pilots})
     return ReportTable(
         title="Learning curves",
-        note=f"Scores of pilots, on a scale of 0 to 1, by training rows; over seeds they vary by "
-        f"{foresight.seed_sd:.3f} (standard deviation). The last column is the forecast of one "
-        f"training.",
+        note=f"Scores of pilots, on a scale of 0 to 1, by training rows; at {foresight.n_train:,} "
+        f"they vary over seeds by {foresight.seed_sd:.3f} (standard deviation). The last column is "
+        f"the forecast of one training.",
         columns=("approach", *(f"{size:,}" for size in sizes), f"at {foresight.n_train:,}"),
         rows=tuple(
             (

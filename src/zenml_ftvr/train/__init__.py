@@ -2,6 +2,7 @@
 
 from zenml_ftvr.train.contrastive import train_on_pairs
 from zenml_ftvr.train.faults import Diverged, Interrupted
+from zenml_ftvr.train.fingerprint import training_fingerprint
 from zenml_ftvr.train.frozen import without_frozen_part
 from zenml_ftvr.train.loop import Prepared, prepare, run_loop, trainer_for
 from zenml_ftvr.train.pairs import make_pairs
@@ -33,5 +34,6 @@ __all__ = [
     "silent",
     "train_on_pairs",
     "trainer_for",
+    "training_fingerprint",
     "without_frozen_part",
 ]

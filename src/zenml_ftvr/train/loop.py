@@ -313,7 +313,7 @@ def observer(
                 f"training {plan.kind}",
                 state.global_step,
                 plan.max_steps,
-                f"loss {seen.last_loss:.3f}",
+                "" if math.isnan(seen.last_loss) else f"loss {seen.last_loss:.3f}",  # none was read
             )
             watched.step_ends()
             # Another trainer's schedule cannot be bent; it is stopped as late all the same.
@@ -423,7 +423,7 @@ def run_loop(
         with quiet():
             trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     state = trainer.state
-    if told.came and state.global_step < plan.max_steps and seen.stopped_by == "finished":
+    if told.came:  # after the last step too: whoever goes on has the model to write, and no step
         raise Interrupted(
             f"'{plan.kind}' was told to stop (SIGTERM) and saved after step {state.global_step} of "
             f"{plan.max_steps}, in {work_folder}. Run the same plan again to go on from there."

@@ -20,9 +20,10 @@ from zenml_ftvr.train.checkpoints import last_whole, record_of, step_of, sweep
 from zenml_ftvr.train.faults import smaller_part
 from zenml_ftvr.train.loop import LoopResult
 from zenml_ftvr.train.once import Go, OutOfMemory, Stepped, Surroundings, train_once
-from zenml_ftvr.train.team import Team
+from zenml_ftvr.train.team import ALONE, Team
 from zenml_ftvr.train.trainer import conditions
 from zenml_ftvr.train.workers import train_with_workers
+from zenml_ftvr.train.workers_ray import saved_on_ray
 from zenml_ftvr.values import Hardware, TrainingPlan
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def train_in_steps(
     leaves the time. Raises `BudgetError` where earlier attempts used up the limit and saved
     nothing.
     """
-    notes = said_of_earlier(plan, attempt)
+    notes = said_of_earlier(plan, attempt, around.team)
     collapsed = attempt.journal.lines("collapsed")
     if collapsed:
         done = _with_another_seed(plan, dataset, base, around, attempt, collapsed[-1], notes)
@@ -72,13 +73,13 @@ def train_in_steps(
     return _with_another_seed(plan, dataset, base, around, attempt, fact, notes)
 
 
-def said_of_earlier(plan: TrainingPlan, attempt: Attempt) -> tuple[str, ...]:
+def said_of_earlier(plan: TrainingPlan, attempt: Attempt, team: Team = ALONE) -> tuple[str, ...]:
     """What is to be said of attempts that failed; `BudgetError` where they left nothing to do."""
     failed = attempt.failed_seconds
     if not failed:
         return ()
-    saved = any(attempt.folder.glob("seed-*/checkpoint-*"))
-    if plan.wall_seconds is not None and sum(failed) >= plan.wall_seconds and not saved:
+    used_up = plan.wall_seconds is not None and sum(failed) >= plan.wall_seconds
+    if used_up and not _have_saved(plan, attempt, team):
         raise BudgetError(
             f"{len(failed)} earlier attempts at this '{plan.kind}' took {sum(failed):.0f} s of its "
             f"{plan.wall_seconds:.0f} s and saved nothing. Raise the budget, or delete "
@@ -88,6 +89,18 @@ def said_of_earlier(plan: TrainingPlan, attempt: Attempt) -> tuple[str, ...]:
         f"{len(failed)} earlier attempt{'s' if len(failed) > 1 else ''} at this plan did not end "
         f"and took {sum(failed):.1f} s, which the ledger counts.",
     )
+
+
+def _have_saved(plan: TrainingPlan, attempt: Attempt, team: Team) -> bool:
+    """Whether earlier attempts left a checkpoint, of either seed."""
+    seeds = (plan, _of_another_seed(plan))
+    if team.target == "ray":
+        return any(saved_on_ray(one, team) for one in seeds)
+    return any(any(_seed_folder(one, attempt).glob("checkpoint-*")) for one in seeds)
+
+
+def _of_another_seed(plan: TrainingPlan) -> TrainingPlan:
+    return dataclasses.replace(plan, seed=plan.seed + ANOTHER_SEED)
 
 
 def _only_label(plan: TrainingPlan, loop: LoopResult) -> str | None:
@@ -119,7 +132,7 @@ def _with_another_seed(
 ) -> Stepped:
     for left in (around.work / "model", _seed_folder(plan, attempt)):
         shutil.rmtree(left, ignore_errors=True)
-    other = dataclasses.replace(plan, seed=plan.seed + ANOTHER_SEED)
+    other = _of_another_seed(plan)
     done = _one_seed(other, plan, dataset, base, around, attempt)
     name = _only_label(other, done.loop)
     outcome = "which did not" if name is None else f"which gave every one '{name}'"

@@ -79,12 +79,12 @@ def run_to_its_end(go: Go, module: tuple[str, ...], heard: Heard, around: Surrou
             time.sleep(LOOK_EVERY_SECONDS)
     for message in heard.new():
         hear(message, go, around)
+    if told.came and not failures_in(heard.folder):
+        raise Interrupted(
+            f"'{go.plan.kind}' was told to stop (SIGTERM) while its workers took no steps: before "
+            f"the first, or after the last. Run the same plan again to go on from what was saved."
+        )
     if process.returncode != 0:
-        if told.came and not failures_in(heard.folder):
-            raise Interrupted(
-                f"'{go.plan.kind}' was told to stop (SIGTERM) before its workers took a step. Run "
-                f"the same plan again."
-            )
         error = why_they_ended(heard.folder, around.team.workers, process.returncode)
         if isinstance(error, WorkerKilled) and kernel_kills() > kills_before:
             raise OutOfMemory(f"the kernel ended a worker: {error}")

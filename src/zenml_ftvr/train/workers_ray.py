@@ -22,6 +22,7 @@ from zenml_ftvr.errors import ConfigurationError, TrainingError
 from zenml_ftvr.hardware import detect
 from zenml_ftvr.train.checkpoints import last_whole, step_of
 from zenml_ftvr.train.faults import Interrupted, stop_signal
+from zenml_ftvr.train.fingerprint import training_fingerprint
 from zenml_ftvr.train.once import Go, Stepped, Surroundings
 from zenml_ftvr.train.team import Team
 from zenml_ftvr.train.worker import work_on
@@ -40,13 +41,14 @@ from zenml_ftvr.values import TrainingPlan
 if TYPE_CHECKING:
     from zenml_ftvr.data import Dataset
 
-__all__ = ["Storage", "train_on_ray"]
+__all__ = ["Storage", "saved_on_ray", "train_on_ray"]
 
 LOSSES = 3
 """Machines, or workers, that may be lost in one go; after that the step fails, and a retry goes on.
 A judgement: more than that is not chance."""
 LISTEN_EVERY_SECONDS = 0.2
 KEPT_CHECKPOINTS = 2  # the newest may be half-written when all are lost
+RAYS_PREFIX = "checkpoint_"  # Ray's own name of a folder with one
 
 
 class Storage:
@@ -90,16 +92,30 @@ class Storage:
         with contextlib.suppress(FileNotFoundError):
             self._files.delete_dir(f"{self._root}/{name}")
 
-    def has(self, name: str) -> bool:
-        """Whether there is anything at `name`."""
-        from pyarrow.fs import FileType
+    def names(self, name: str) -> list[str]:
+        """Of what is in the folder `name`; none where there is no such folder."""
+        from pyarrow.fs import FileSelector
 
-        return bool(self._files.get_file_info(f"{self._root}/{name}").type != FileType.NotFound)
+        there = FileSelector(f"{self._root}/{name}", allow_not_found=True)
+        return [found.base_name for found in self._files.get_file_info(there)]
 
 
-def run_name(plan: TrainingPlan) -> str:
-    """The same for every go at a plan with one seed, so that each goes on from the last."""
-    return f"ftvr-{plan.fingerprint}-{plan.data_fingerprint[:16]}"
+def run_name(plan: TrainingPlan, team: Team) -> str:
+    """The same for every go at a plan with one seed, so that each goes on from the last.
+
+    Another one with other versions, or where weights are divided otherwise: what is in a checkpoint
+    may mean another thing then.
+    """
+    name = f"ftvr-{training_fingerprint(plan)}-{plan.data_fingerprint[:16]}"
+    return name if team.sharding == "none" else f"{name}-{team.sharding}"
+
+
+def saved_on_ray(plan: TrainingPlan, team: Team) -> bool:
+    """Whether an earlier go at `plan` left a checkpoint in the team's storage."""
+    if team.storage is None:
+        return False
+    names = Storage(team.storage).names(run_name(plan, team))
+    return any(name.startswith(RAYS_PREFIX) for name in names)
 
 
 # In the step's process.
@@ -111,7 +127,7 @@ def train_on_ray(go: Go, dataset: Dataset, around: Surroundings) -> Stepped:
     Goes on from what an earlier go left in the storage. Raises what the workers raised, and
     `TrainingError` where machines were lost too often.
     """
-    team, name = around.team, run_name(go.plan)
+    team, name = around.team, run_name(go.plan, around.team)
     if team.storage is None:
         raise ConfigurationError(
             "the trainer's target is 'ray' with several workers, and ray_storage is not set. Give "
@@ -121,16 +137,16 @@ def train_on_ray(go: Go, dataset: Dataset, around: Surroundings) -> Stepped:
     write_job(go, dataset, around, folder)
     storage.remove(f"{name}-job")
     storage.send(folder, f"{name}-job/job")
-    with stop_signal() as told, _cluster(team), _listening(go, around) as ear:
+    with stop_signal() as told, _cluster(team), _listening(go, around) as (ear, failed):
         fit = _Fit(name, team, ear)
         fit.start()
-        while fit.is_alive():
+        while fit.is_alive() and not told.came and not failed:
             fit.join(LISTEN_EVERY_SECONDS)
-            if told.came:
-                raise Interrupted(
-                    f"'{go.plan.kind}' was told to stop (SIGTERM); its last checkpoint is in "
-                    f"{team.storage}. Run the same plan again to go on from there."
-                )
+    if told.came:
+        raise Interrupted(
+            f"'{go.plan.kind}' was told to stop (SIGTERM); its last checkpoint is in "
+            f"{team.storage}. Run the same plan again to go on from there."
+        )
     storage.bring(f"{name}-job/job", folder)
     for failure in failures_in(folder).values():
         raise failure.as_error()
@@ -143,6 +159,9 @@ def train_on_ray(go: Go, dataset: Dataset, around: Surroundings) -> Stepped:
     storage.bring(f"{name}-job/model", around.work / "model")
     for left in (name, f"{name}-job"):
         storage.remove(left)
+    if done.loop.went_on_from:
+        said = f"It went on from the checkpoint after step {done.loop.went_on_from}."
+        done = dataclasses.replace(done, notes=(said, *done.notes))
     return done
 
 
@@ -175,14 +194,18 @@ class _Heard:
 
 
 @contextmanager
-def _listening(go: Go, around: Surroundings) -> Iterator[Any]:
-    """Pass on what is said to the actor that the body gets, until it ends."""
+def _listening(go: Go, around: Surroundings) -> Iterator[tuple[Any, list[BaseException]]]:
+    """Pass on what is said to the actor that the body gets, until it ends.
+
+    What went wrong in passing it on is put into the list that the body gets, and raised after it.
+    """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     ear = ray.remote(num_cpus=0, scheduling_strategy=here)(_Heard).remote()
-    ended, failed = threading.Event(), []
+    ended = threading.Event()
+    failed: list[BaseException] = []
 
     def listen() -> None:
         try:
@@ -198,7 +221,7 @@ def _listening(go: Go, around: Surroundings) -> Iterator[Any]:
     thread = threading.Thread(target=listen, daemon=True, name="ftvr-listen")
     thread.start()
     try:
-        yield ear
+        yield ear, failed
     finally:
         ended.set()
         thread.join()

@@ -19,6 +19,7 @@ __all__ = [
     "ArmCalibration",
     "Calibration",
     "CostEstimate",
+    "CostLimits",
     "Forecast",
     "MeasuredScore",
     "PairedDifference",
@@ -148,6 +149,18 @@ class ScreeningEvidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CostLimits:
+    """Lower and upper limits of what a training takes."""
+
+    level: float
+    """Of trainings, the share that the limits are to hold."""
+    hours: tuple[float, float]
+    usd: tuple[float, float] | None
+    """None without a price per hour."""
+    peak_memory_gib: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CostEstimate:
     """What training and evaluating one arm takes, from here on."""
 
@@ -156,6 +169,8 @@ class CostEstimate:
     """None without a price per hour."""
     peak_memory_gib: float
     basis: Literal["calibrated", "arithmetic"]
+    limits: CostLimits | None = None
+    """None in estimates of before they were told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

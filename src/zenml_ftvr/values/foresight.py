@@ -83,7 +83,7 @@ class Foresight:
     label_values: tuple[LabelValue, ...]
     """What more labels are worth to each arm."""
     seed_sd: float
-    """Standard deviation of a score over seeds, pooled over the arms."""
+    """Standard deviation of a score over seeds at `n_train`, pooled over the arms."""
     minimum: MinimumScore | None = None
     """None where no score is asked for."""
 

@@ -18,6 +18,7 @@ from zenml_ftvr.decide.break_even import (
 )
 from zenml_ftvr.decide.curve import fit_curve
 from zenml_ftvr.decide.expected import Rule, choose, choose_by_shortfall
+from zenml_ftvr.decide.seed_spread import SeedSpread
 from zenml_ftvr.errors import ConfigurationError
 from zenml_ftvr.values import KINDS, ArmPilots, Kind, PilotScore
 
@@ -141,7 +142,7 @@ def test_seven_fitted_curves_on_a_grid_of_1200_cells_take_under_a_second() -> No
             PilotScore(n_train=n, seed=0, score=0.8 + 0.01 * index - 2 * n**-0.5)
             for n in (100, 200, 400, 800)
         )
-        curve = fit_curve(ArmPilots(kind=kind, scores=scores), 0.01, 0)
+        curve = fit_curve(ArmPilots(kind=kind, scores=scores), SeedSpread(on_one_row=0.2), 0)
         arms.append(
             Outlook(
                 kind=kind,

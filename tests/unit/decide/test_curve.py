@@ -12,11 +12,9 @@ from hypothesis import strategies as st
 
 from zenml_ftvr.decide.curve import (
     DRAWS,
-    USUAL_SEED_SD,
     fit_curve,
     forecast,
     label_value,
-    pooled_seed_sd,
 )
 from zenml_ftvr.decide.curve_fit import best_fit, fit_many
 from zenml_ftvr.decide.curve_forms import (
@@ -27,6 +25,7 @@ from zenml_ftvr.decide.curve_forms import (
     score_at,
     scores_parameters,
 )
+from zenml_ftvr.decide.seed_spread import USUAL_SPREAD, SeedSpread, pooled_seed_spread
 from zenml_ftvr.errors import ConfigurationError, DataError
 from zenml_ftvr.values import ArmPilots, CurveForm, FormFit, Kind, PilotScore
 
@@ -42,19 +41,27 @@ def pilots_of(
     sizes: tuple[int, ...] = SIZES,
     seeds: int = 2,
     sd: float = 0.0,
+    spread: float = 0.0,
     kind: Kind = "full",
 ) -> ArmPilots:
+    """Pilots with normal noise: `sd` at every size, and `spread` over the root of the rows."""
     rng = np.random.default_rng(5)
+
+    def noisy(n: int) -> float:
+        sds = math.hypot(sd, spread / math.sqrt(n))
+        return float(np.clip(score(n) + sds * rng.normal(), 0, 1))
+
     return ArmPilots(
         kind=kind,
         scores=tuple(
-            PilotScore(
-                n_train=n, seed=seed, score=float(np.clip(score(n) + sd * rng.normal(), 0, 1))
-            )
-            for n in sizes
-            for seed in range(seeds)
+            PilotScore(n_train=n, seed=seed, score=noisy(n)) for n in sizes for seed in range(seeds)
         ),
     )
+
+
+def spread_of(sd: float) -> SeedSpread:
+    """With standard deviation `sd` at 400 rows, the middle of `SIZES`."""
+    return SeedSpread(on_one_row=sd * math.sqrt(400))
 
 
 def form_of(forms: tuple[FormFit, ...], name: CurveForm) -> FormFit:
@@ -145,7 +152,7 @@ def test_one_collapsed_training_hardly_moves_the_fit() -> None:
 def test_a_collapsed_seed_of_three_counts_for_less() -> None:
     arm = pilots_of(rising, seeds=3)
     scores = [*arm.scores[:-1], PilotScore(n_train=1_600, seed=2, score=0.1)]
-    curve = fit_curve(ArmPilots(kind="full", scores=tuple(scores)), 0.01, 0)
+    curve = fit_curve(ArmPilots(kind="full", scores=tuple(scores)), spread_of(0.01), 0)
     last = form_of(curve.forms, "last_value").parameters[0]
     plain = (2 * rising(1_600) + 0.1) / 3
     assert rising(1_600) - last < 0.1 * (rising(1_600) - plain)
@@ -153,7 +160,7 @@ def test_a_collapsed_seed_of_three_counts_for_less() -> None:
 
 def test_a_forecast_holds_the_truth_and_beats_the_last_value() -> None:
     arm = pilots_of(rising, sd=0.005)
-    curve = fit_curve(arm, 0.005, seed=1)
+    curve = fit_curve(arm, spread_of(0.005), seed=1)
     last = form_of(curve.forms, "last_value").parameters[0]
     for times in (2, 4, 10):
         predicted = forecast(curve, 1_600 * times)
@@ -165,17 +172,17 @@ def test_a_forecast_holds_the_truth_and_beats_the_last_value() -> None:
 
 def test_equal_arguments_give_equal_draws_and_arms_have_their_own() -> None:
     arm = pilots_of(rising, sd=0.01)
-    first, again = (fit_curve(arm, 0.01, seed=3).scores_at([5_000]) for _ in range(2))
+    first, again = (fit_curve(arm, spread_of(0.01), seed=3).scores_at([5_000]) for _ in range(2))
     assert (first == again).all()
-    assert (fit_curve(arm, 0.01, seed=4).scores_at([5_000]) != first).any()
+    assert (fit_curve(arm, spread_of(0.01), seed=4).scores_at([5_000]) != first).any()
     other = ArmPilots(kind="lora", scores=arm.scores)
-    theirs = fit_curve(other, 0.01, seed=3).scores_at([5_000])
+    theirs = fit_curve(other, spread_of(0.01), seed=3).scores_at([5_000])
     correlation = np.corrcoef(first[:, 0], theirs[:, 0])[0, 1]
     assert abs(correlation) < 4 / math.sqrt(DRAWS)
 
 
 def test_further_away_is_less_certain_and_past_ten_times_unsupported() -> None:
-    curve = fit_curve(pilots_of(rising, sd=0.01), 0.01, seed=0)
+    curve = fit_curve(pilots_of(rising, sd=0.01), spread_of(0.01), seed=0)
     near, far, beyond = (forecast(curve, n) for n in (1_600, 16_000, 16_001))
     assert near.support == "interpolated"
     assert far.support == "extrapolated"
@@ -189,7 +196,7 @@ def test_a_form_that_misses_the_largest_pilot_is_dropped() -> None:
     def jumps(n: float) -> float:
         return 0.55 if n < 1_600 else 0.85
 
-    curve = fit_curve(pilots_of(jumps, sd=0.002), 0.005, seed=0)
+    curve = fit_curve(pilots_of(jumps, sd=0.002), spread_of(0.005), seed=0)
     assert form_of(curve.forms, "last_value").weight == 1.0
     for name in FITTED_FORMS:
         one = form_of(curve.forms, name)
@@ -204,15 +211,15 @@ def test_a_form_that_misses_the_largest_pilot_is_dropped() -> None:
 
 
 def test_a_level_curve_keeps_the_last_value_and_a_steep_one_drops_it() -> None:
-    level = fit_curve(pilots_of(lambda _: 0.8, sd=0.003), 0.005, seed=0)
+    level = fit_curve(pilots_of(lambda _: 0.8, sd=0.003), spread_of(0.005), seed=0)
     assert form_of(level.forms, "last_value").weight > 0.1
-    steep = fit_curve(pilots_of(lambda n: 0.95 - 4 * n**-0.4, sd=0.003), 0.005, seed=0)
+    steep = fit_curve(pilots_of(lambda n: 0.95 - 4 * n**-0.4, sd=0.003), spread_of(0.005), seed=0)
     assert form_of(steep.forms, "last_value").weight == 0
     assert sum(one.weight for one in steep.forms) == pytest.approx(1)
 
 
 def test_with_one_size_the_last_value_is_all_there_is() -> None:
-    curve = fit_curve(pilots_of(rising, sizes=(400,)), 0.01, seed=0)
+    curve = fit_curve(pilots_of(rising, sizes=(400,)), spread_of(0.01), seed=0)
     assert [one.form for one in curve.forms] == ["last_value"]
     here, there = forecast(curve, 400), forecast(curve, 1_600)
     assert there.mean == pytest.approx(rising(400), abs=0.01)
@@ -220,7 +227,7 @@ def test_with_one_size_the_last_value_is_all_there_is() -> None:
 
 
 def test_with_two_sizes_a_curve_goes_on_as_it_rose() -> None:
-    curve = fit_curve(pilots_of(rising, sizes=(200, 400)), 0.01, seed=0)
+    curve = fit_curve(pilots_of(rising, sizes=(200, 400)), spread_of(0.01), seed=0)
     assert form_of(curve.forms, "last_value").weight == 0
     assert {one.form for one in curve.forms if one.weight} == set(FITTED_FORMS)
     there = forecast(curve, 1_600)
@@ -230,55 +237,72 @@ def test_with_two_sizes_a_curve_goes_on_as_it_rose() -> None:
 
 def test_scores_stay_scores_however_far_out() -> None:
     for score in (lambda _: 1.0, lambda _: 0.0, rising):
-        draws = fit_curve(pilots_of(score, sd=0.05), 0.05, seed=0).outcomes_at([1, 1e9])
+        draws = fit_curve(pilots_of(score, sd=0.05), spread_of(0.05), seed=0).outcomes_at([1, 1e9])
         assert draws.min() >= 0
         assert draws.max() <= 1
 
 
 def test_between_pilots_the_forecast_lies_between_them() -> None:
-    curve = fit_curve(pilots_of(rising, sd=0.002), 0.005, seed=0)
+    curve = fit_curve(pilots_of(rising, sd=0.002), spread_of(0.005), seed=0)
     for n in (150, 300, 1_000):
         assert forecast(curve, n).mean == pytest.approx(rising(n), abs=0.02)
 
 
 def test_more_seeds_make_a_narrower_forecast() -> None:
     one, five = (
-        fit_curve(pilots_of(rising, seeds=n, sd=0.01), 0.02, seed=0).scores_at([1_600]).std()
+        fit_curve(pilots_of(rising, seeds=n, sd=0.01), spread_of(0.02), seed=0)
+        .scores_at([1_600])
+        .std()
         for n in (1, 5)
     )
     assert five < 0.7 * one
 
 
 def test_more_labels_are_worth_much_on_a_steep_curve_and_little_on_a_level_one() -> None:
-    steep = fit_curve(pilots_of(lambda n: 0.95 - 4 * n**-0.4, sd=0.003), 0.005, seed=0)
+    steep = fit_curve(pilots_of(lambda n: 0.95 - 4 * n**-0.4, sd=0.003), spread_of(0.005), seed=0)
     worth = label_value(steep, 1_600, 1_600)
     truth = 4 * (1_600**-0.4 - 3_200**-0.4)
     assert worth.low < truth < worth.high
-    level = fit_curve(pilots_of(lambda _: 0.8, sd=0.003), 0.005, seed=0)
+    level = fit_curve(pilots_of(lambda _: 0.8, sd=0.003), spread_of(0.005), seed=0)
     assert abs(label_value(level, 1_600, 1_600).mean) < 0.2 * worth.mean
     assert label_value(steep, 1_600, 15_000).support == "unsupported"
 
 
 def test_both_sizes_of_a_label_value_are_of_the_same_draws() -> None:
-    curve = fit_curve(pilots_of(rising, sd=0.02), 0.02, seed=0)
+    curve = fit_curve(pilots_of(rising, sd=0.02), spread_of(0.02), seed=0)
     worth = label_value(curve, 3_200, 320)
     apart = forecast(curve, 3_520).high - forecast(curve, 3_200).low
     assert worth.high - worth.low < 0.5 * apart
 
 
-def test_seed_spread_is_pooled_within_sizes_and_starts_from_a_point() -> None:
+def test_seed_spread_is_pooled_over_sizes_and_arms_and_starts_from_the_usual_one() -> None:
     single = pilots_of(rising, seeds=1)
-    assert pooled_seed_sd([single]) == pytest.approx(USUAL_SEED_SD)
-    noisy = pilots_of(rising, seeds=40, sd=0.03)
-    assert pooled_seed_sd([noisy, single]) == pytest.approx(0.03, rel=0.2)
+    assert pooled_seed_spread([single]).on_one_row == pytest.approx(USUAL_SPREAD)
+    noisy = pilots_of(rising, seeds=40, spread=0.6)
+    assert pooled_seed_spread([noisy, single]).on_one_row == pytest.approx(0.6, rel=0.2)
     agreeing = pilots_of(rising, seeds=3)
-    assert 0 < pooled_seed_sd([agreeing]) < USUAL_SEED_SD
+    assert 0 < pooled_seed_spread([agreeing]).on_one_row < USUAL_SPREAD
 
 
-@pytest.mark.parametrize("sd", [0.0, -0.1, math.nan, math.inf])
-def test_a_spread_that_is_none_is_refused(sd: float) -> None:
-    with pytest.raises(ConfigurationError, match="seed_sd is"):
-        fit_curve(pilots_of(rising), sd, 0)
+def test_a_spread_told_by_small_pilots_holds_for_large_ones() -> None:
+    small = pooled_seed_spread([pilots_of(rising, sizes=(25, 50), seeds=60, spread=0.3)])
+    large = pooled_seed_spread([pilots_of(rising, sizes=(800, 1_600), seeds=60, spread=0.3)])
+    assert small.at(400) == pytest.approx(large.at(400), rel=0.2)
+    assert small.at(100) == pytest.approx(2 * small.at(400))
+
+
+def test_the_luck_of_a_seed_is_that_of_the_size_forecast_not_of_the_pilots() -> None:
+    curve = fit_curve(pilots_of(rising, sd=0.002), SeedSpread(on_one_row=0.4), seed=0)
+    near, far = 400, 6_400
+    lucks = (curve.outcomes_at([near, far]) - curve.scores_at([near, far])).std(axis=0)
+    assert lucks[0] == pytest.approx(0.4 / math.sqrt(near), rel=0.1)
+    assert lucks[1] == pytest.approx(0.4 / math.sqrt(far), rel=0.1)
+
+
+@pytest.mark.parametrize("spread", [0.0, -0.1, math.nan, math.inf])
+def test_a_spread_that_is_none_is_refused(spread: float) -> None:
+    with pytest.raises(ConfigurationError, match="on_one_row is"):
+        SeedSpread(on_one_row=spread)
 
 
 @pytest.mark.parametrize("score", [-0.01, 1.01, math.nan, math.inf])
@@ -296,7 +320,7 @@ def test_pilots_without_rows_or_scores_are_refused() -> None:
 
 def test_intervals_hold_most_outcomes_of_curves_that_are_not_among_the_forms() -> None:
     """A small guard of benchmarks/curves.py: below 26 of 40 has a chance of 1 % at 80 %."""
-    held = 0
+    held, spread = 0, spread_of(0.01)
     for problem in range(40):
         rng = np.random.default_rng([11, problem])
         top, rise, rate = rng.uniform(0.7, 0.95), rng.uniform(0.2, 0.5), rng.uniform(0.3, 1.0)
@@ -307,12 +331,12 @@ def test_intervals_hold_most_outcomes_of_curves_that_are_not_among_the_forms() -
         pilots = ArmPilots(
             kind="full",
             scores=tuple(
-                PilotScore(n_train=n, seed=0, score=saturating(n) + 0.01 * rng.normal())
+                PilotScore(n_train=n, seed=0, score=saturating(n) + spread.at(n) * rng.normal())
                 for n in SIZES[1:]
             ),
         )
-        predicted = forecast(fit_curve(pilots, 0.01, problem), 4 * SIZES[-1])
-        outcome = saturating(4 * SIZES[-1]) + 0.01 * rng.normal()
+        predicted = forecast(fit_curve(pilots, spread, problem), 4 * SIZES[-1])
+        outcome = saturating(4 * SIZES[-1]) + spread.at(4 * SIZES[-1]) * rng.normal()
         held += predicted.low <= outcome <= predicted.high
         assert predicted.high - predicted.low < 0.3
     assert held >= 26

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import pytest
@@ -16,14 +17,21 @@ from zenml_ftvr.values import (
     Baseline,
     Budget,
     Calibration,
+    CausalLM,
     DataProfile,
     Full,
     Head,
     Lora,
+    MeasuredScore,
     Recommendation,
     Request,
+    Score,
     Scratch,
     ScreeningEvidence,
+    Seq2Seq,
+    Task,
+    TextClassification,
+    metric_of,
 )
 
 Make = Callable[..., object]
@@ -46,12 +54,14 @@ def decide(
         evidence: ScreeningEvidence | None = None,
         also_train: str = "nothing",
         usd_per_hour: float | None = None,
+        task: Task | None = None,
     ) -> Recommendation:
         request = Request(
             budget=budget or Budget(hours=10),
             approaches=approaches,
             also_train=also_train,  # type: ignore[arg-type]
             usd_per_hour=usd_per_hour,
+            task=task or TextClassification(),
         )
         profile = make_profile(n_train=n_train, n_classes=n_classes)
         basis = plan_basis(profile, request.task, request.base_model, "f" * 64, request.seed)
@@ -155,6 +165,35 @@ def test_one_expensive_arm_on_offer_is_taken_on_published_order(
     nothing = ScreeningEvidence(measured=(), differences=(), majority_share=0.5, seconds=0.0)
     assert decide(approaches=(Full(), Lora()), evidence=nothing).choice in ("full", "lora")
     assert decide(approaches=(Scratch(),), evidence=nothing).choice == "scratch"
+
+
+@pytest.mark.parametrize("task", [CausalLM(), Seq2Seq()])
+def test_where_no_features_can_be_compared_published_sizes_are_fine_tuned(
+    decide: Make, task: Task
+) -> None:
+    metric = metric_of(task)
+    score = Score(metric=metric, value=2.0, low=1.9, high=2.1, n_rows=400)
+    measured = MeasuredScore(kind="baseline", scores=(score,), folds=5, seconds=1.0)
+    evidence = ScreeningEvidence(
+        measured=(measured,), differences=(), majority_share=None, seconds=1.0
+    )
+    offered: tuple[Approach, ...] = (Baseline(), Full(), Lora(), Scratch())
+    many = decide(task=task, evidence=evidence, approaches=offered)
+    few = decide(task=task, evidence=evidence, approaches=offered, n_train=400)
+    assert many.choice == "full"
+    assert "Nothing cheap tells" in many.reasons[0]
+    assert "2,300" in many.reasons[1]
+    assert few.choice == "baseline"
+
+
+def test_a_head_that_was_not_offered_leaves_the_measured_baseline_chosen(
+    decide: Make, make_evidence: Callable[..., ScreeningEvidence]
+) -> None:
+    known = make_evidence(0.1)
+    alone = dataclasses.replace(known, measured=(known.measured_for("baseline"),), differences=())
+    recommendation = decide(evidence=alone, approaches=(Baseline(), Full(), Lora()))
+    assert recommendation.choice == "baseline"
+    assert [arm.kind for arm in recommendation.arms] == ["baseline", "full", "lora"]
 
 
 def test_an_arm_beyond_the_budget_is_last_with_its_numbers(decide: Make) -> None:

@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 
 from zenml_ftvr.approaches import Architecture, TrainingFacts, resolve
 from zenml_ftvr.decide import PlanBasis, plan_basis
-from zenml_ftvr.decide.transfer import training_peak_gib, transferred
+from zenml_ftvr.decide.transfer import (
+    FIRST_CALLS_GIB,
+    GROWN_GIB,
+    training_peak_gib,
+    transferred,
+)
 from zenml_ftvr.values import (
     ArmCalibration,
     Calibration,
@@ -19,6 +24,7 @@ from zenml_ftvr.values import (
     Full,
     Hardware,
     Head,
+    Lora,
     ModelSource,
     Partial,
     TextClassification,
@@ -137,6 +143,23 @@ def test_a_head_is_written_with_a_copy_of_the_weights(basis: PlanBasis) -> None:
     assert peak - 0.6 == pytest.approx(4 * 22_713_216 / 2**30)
     card = dataclasses.replace(HARDWARE, device="cuda", device_memory_gib=16.0)
     assert training_peak_gib(head, Head(), basis, card) == 0.6
+
+
+def test_where_little_is_copied_what_a_whole_training_grows_by_counts(basis: PlanBasis) -> None:
+    adapters = dataclasses.replace(FULL, kind="lora")
+    peak = training_peak_gib(adapters, Lora(), basis, HARDWARE)
+    assert peak - 0.6 == pytest.approx(GROWN_GIB)
+    tiny = dataclasses.replace(FULL, n_params=1_000_000)
+    assert training_peak_gib(tiny, Full(), basis, HARDWARE) - 0.6 == pytest.approx(GROWN_GIB)
+
+
+def test_first_calls_take_as_much_at_any_length(basis: PlanBasis) -> None:
+    """Of a peak that is hardly more than what is held, nothing is left to shrink."""
+    approach, _ = resolve(Full(), basis.facts)
+    weights = 16 * 22_713_216 / 2**30
+    least = dataclasses.replace(FULL, peak_memory_gib=weights + FIRST_CALLS_GIB)
+    there = transferred(least, approach, at(basis, 8.0, 16), calibrated(least))
+    assert there.peak_memory_gib == pytest.approx(least.peak_memory_gib)
 
 
 def test_states_of_frozen_layers_lie_in_memory_for_all_rows(basis: PlanBasis) -> None:

@@ -21,8 +21,9 @@ from zenml_ftvr.decide import (
     price_arm,
 )
 from zenml_ftvr.models import ResolvedModel, cache_folder, resolve
-from zenml_ftvr.pilot import PilotBench, run_pilots, set_apart
-from zenml_ftvr.pilot.pilots import _run
+from zenml_ftvr.pilot import PilotBench, finished, run_pilots, set_apart
+from zenml_ftvr.pilot import pilots as running
+from zenml_ftvr.pilot.pilots import _made_ready, _run
 from zenml_ftvr.train import silent, stepped
 from zenml_ftvr.values import (
     KINDS,
@@ -35,6 +36,7 @@ from zenml_ftvr.values import (
     Kind,
     ModelSource,
     PilotEvidence,
+    PilotRun,
     PilotSettings,
     Request,
     TextClassification,
@@ -147,6 +149,10 @@ def _protocol(bench: PilotBench, allowed: float = AMPLE) -> PilotProtocol:
     )
 
 
+def ran(bench: PilotBench, request: PilotRequest, left: float = AMPLE) -> tuple[PilotRun, ...]:
+    return _run(_protocol(bench), bench, _made_ready(bench, request, left))
+
+
 def _request(kind: Kind, **fields: object) -> PilotRequest:
     made = PilotRequest(kind=kind, n_train=80, draw=0, seed=0, learning_rate=3e-3, seconds=2.0)
     return dataclasses.replace(made, **fields)  # type: ignore[arg-type]
@@ -190,7 +196,7 @@ def test_a_pilot_of_every_arm_learns(
 ) -> None:
     bench = bench_of(learns[kind])
     rate = getattr(learns[kind], "learning_rate", None)
-    (run,) = _run(_protocol(bench), bench, _request(kind, learning_rate=rate), AMPLE)
+    (run,) = ran(bench, _request(kind, learning_rate=rate))
     assert (run.status, run.n_train, run.seed) == ("scored", 80, 0)
     assert run.score is not None
     assert run.score > 0.45  # of three classes
@@ -218,11 +224,11 @@ def test_features_are_computed_once_for_all_pilots_and_what_follows(
     bench_of: Callable[..., PilotBench], learns: dict[Kind, Approach]
 ) -> None:
     bench = bench_of(learns["head"])
-    _run(_protocol(bench), bench, _request("head"), AMPLE)
+    ran(bench, _request("head"))
     segments = set((cache_folder() / "rows").rglob("*.f32"))
     assert segments
     other = bench_of(learns["head"])  # with nothing of the first but its folder
-    _run(_protocol(other), other, _request("head", draw=3), AMPLE)  # another draw of that size
+    ran(other, _request("head", draw=3))  # another draw of that size
     assert set((cache_folder() / "rows").rglob("*.f32")) == segments
 
 
@@ -233,7 +239,7 @@ def test_a_collapsed_pilot_is_recorded_beside_its_second_seed(
 ) -> None:
     monkeypatch.setattr(stepped, "_only_label", lambda plan, loop: None if plan.seed else "chess")
     bench = bench_of(learns["full"])
-    first, second = _run(_protocol(bench), bench, _request("full"), AMPLE)
+    first, second = ran(bench, _request("full"))
     assert (first.status, first.seed, first.score) == ("collapsed", 0, None)
     assert (second.status, second.seed) == ("scored", RERUN_SEED)
     assert first.seconds > 0
@@ -243,7 +249,7 @@ def test_a_collapsed_pilot_is_recorded_beside_its_second_seed(
 
 def test_a_diverged_pilot_says_so(bench_of: Callable[..., PilotBench]) -> None:
     bench = bench_of(Full(epochs=4, batch_size=16, learning_rate=1e9))
-    (run,) = _run(_protocol(bench), bench, _request("full", learning_rate=1e9), AMPLE)
+    (run,) = ran(bench, _request("full", learning_rate=1e9))
     assert (run.status, run.score) == ("diverged", None)
     assert run.detail is not None
     assert "became" in run.detail
@@ -256,7 +262,7 @@ def test_a_pilot_whose_time_is_up_does_not_count_and_its_seconds_do(
     slow = dataclasses.replace(
         bench, priced={"full": dataclasses.replace(bench.priced["full"], plan=None)}
     )
-    (run,) = _run(_protocol(slow), slow, _request("full"), 3.0)
+    (run,) = ran(slow, _request("full"), 3.0)
     assert run.status == "failed"
     assert run.detail is not None
     assert "its time was up after " in run.detail
@@ -272,6 +278,74 @@ def test_a_pilot_that_fails_says_why_and_the_others_go_on(
     assert failed.status == "failed"
     assert failed.detail == "approach 'head' needs a base model; set base_model.name."
     assert evidence.kinds == ("baseline",)
+
+
+def test_pilots_finished_before_an_interruption_are_not_run_again_and_count_once(
+    bench_of: Callable[..., PilotBench],
+    learns: dict[Kind, Approach],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("ZENML_FTVR_CACHE", str(tmp_path))
+    bench = bench_of(learns["baseline"], learns["full"])
+    begun: list[str] = []
+    ended: list[PilotRun] = []
+    really = running._run
+
+    def interrupted(
+        protocol: PilotProtocol, bench: PilotBench, pilot: running._Pilot
+    ) -> tuple[PilotRun, ...]:
+        begun.append(f"{pilot.request.kind} {pilot.dataset.fingerprint}")
+        if pilot.request.kind == "full" and pilot.request.n_train > protocol.sizes[0]:
+            raise KeyboardInterrupt
+        done = really(protocol, bench, pilot)
+        ended.extend(done)
+        return done
+
+    monkeypatch.setattr(running, "_run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_pilots(_protocol(bench), bench)
+    assert {one.kind for one in ended} == {"baseline", "full"}
+    first, before = list(begun), list(ended)
+    begun.clear()
+
+    def counted(
+        protocol: PilotProtocol, bench: PilotBench, pilot: running._Pilot
+    ) -> tuple[PilotRun, ...]:
+        begun.append(f"{pilot.request.kind} {pilot.dataset.fingerprint}")
+        return really(protocol, bench, pilot)
+
+    monkeypatch.setattr(running, "_run", counted)
+    evidence = run_pilots(_protocol(bench), bench)
+    assert begun[0] == first[-1]  # the one that was interrupted
+    assert not set(begun) & set(first[:-1])
+    assert evidence.runs[: len(before)] == tuple(before)
+    assert len(evidence.runs) == len(before) + len(begun)
+    assert evidence.seconds == pytest.approx(math.fsum(one.seconds for one in evidence.runs))
+
+    begun.clear()  # the evidence is whole and stored by whoever asked: nothing is kept beside it
+    run_pilots(_protocol(bench), bench)
+    assert len(begun) == len(evidence.runs)
+    assert not list((tmp_path / "pilots").iterdir())
+
+
+def test_a_pilot_kept_for_another_budget_or_cut_short_is_run_again(
+    bench_of: Callable[..., PilotBench],
+    learns: dict[Kind, Approach],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("ZENML_FTVR_CACHE", str(tmp_path))
+    bench = bench_of(learns["baseline"])
+    pilot = _made_ready(bench, _request("baseline"), AMPLE)
+    (scored,) = _run(_protocol(bench), bench, pilot)
+    own, other = (running._fingerprint(_protocol(bench, of), bench, pilot) for of in (AMPLE, 1.0))
+    finished.keep(own, (scored,))
+    assert finished.recall(own) == (scored,)
+    assert finished.recall(other) is None
+    (kept,) = (tmp_path / "pilots").iterdir()
+    kept.write_text(kept.read_text()[:-9])
+    assert finished.recall(own) is None
 
 
 def gathered(

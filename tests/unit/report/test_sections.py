@@ -20,6 +20,7 @@ from zenml_ftvr.values import (
     Evaluation,
     Ledger,
     LedgerEntry,
+    RankedArm,
     Recommendation,
     TrainedModel,
 )
@@ -137,9 +138,26 @@ def test_the_ranking_is_in_the_order_of_the_recommendation(recommendation: Recom
 
 def test_an_arm_that_does_not_fit_says_why_in_the_ranking(recommendation: Recommendation) -> None:
     scratch, lora = _rows(html_of(sections.ranking(recommendation)))[3:]
-    assert scratch[4:7] == ["72.0 min", "$0.48", "205 MiB"]
+    assert scratch[4:7] == [
+        "72.0 min [62.6 min, 82.8 min]",
+        "$0.48 [$0.42, $0.55]",
+        "205 MiB [184 MiB, 229 MiB]",
+    ]
     assert scratch[7] == "it needs 1.2 h for 4 epochs; the budget leaves 0.5 h."
     assert lora[4:7] == ["–", "–", "–"]
+
+
+def test_costs_of_before_there_were_limits_are_shown_without(
+    recommendation: Recommendation,
+) -> None:
+    def bare(arm: RankedArm) -> RankedArm:
+        cost = None if arm.cost is None else dataclasses.replace(arm.cost, limits=None)
+        return dataclasses.replace(arm, cost=cost)
+
+    old = dataclasses.replace(recommendation, arms=tuple(map(bare, recommendation.arms)))
+    page = html_of(sections.ranking(old))
+    assert _rows(page)[0][4:7] == ["36 s", "$0.0040", "410 MiB"]
+    assert "dollars and memory have limits" not in page
 
 
 def test_only_measured_arms_are_drawn(recommendation: Recommendation) -> None:

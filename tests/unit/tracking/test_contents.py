@@ -39,6 +39,12 @@ def test_the_decision_lists_every_arm_best_first_with_its_interval_or_none() -> 
     for row, arm in zip(rows, recommendation.arms, strict=True):
         score = arm.forecast.score
         assert row[3:6] == ([None] * 3 if score is None else [score.value, score.low, score.high])
+        cost = arm.cost
+        if cost is None or cost.limits is None or cost.limits.usd is None:
+            assert row[6:] == [None] * 9
+        else:
+            limits = (*cost.limits.hours, *cost.limits.usd, *cost.limits.peak_memory_gib)
+            assert row[6:] == [cost.hours, cost.usd, cost.peak_memory_gib, *limits]
 
 
 def test_a_curve_is_a_row_a_reading() -> None:

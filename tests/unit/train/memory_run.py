@@ -16,7 +16,7 @@ MIB = 2**20
 CALM_BATCHES = 9
 """Of the first, which hold nothing: a checkpoint is saved after the sixth at the latest."""
 HUNGRY_BATCHES = 2  # after which there are calm ones again: filling memory takes long
-SEEN_SECONDS = 0.3  # memory is looked at ten times a second
+SEEN_SECONDS = 1.5  # memory is looked at ten times a second, and less often on a busy machine
 
 
 def held_by_rows(mib_per_row: int) -> None:

@@ -6,7 +6,9 @@ import dataclasses
 import os
 import re
 import resource
+import shutil
 import signal
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,6 +38,7 @@ from zenml_ftvr.train.loop import only_class
 from zenml_ftvr.values import Approach, Full, Hardware, Kind, TrainedModel, TrainingPlan
 
 Log = Callable[[dict[str, float], int], None]
+DISK_BYTES = 8 << 20  # several checkpoints of the tiny model, of half a MiB each
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +99,40 @@ def test_sigterm_ends_after_the_step_in_hand_and_the_next_run_goes_on(
     assert weights_of(again) == weights_of(train(plan, "undisturbed"))
 
 
+@pytest.mark.parametrize("eval_every_steps", [4, 5])
+def test_sigterm_in_the_last_step_ends_after_it_and_the_next_run_writes_the_model(
+    eval_every_steps: int, plan: TrainingPlan, train: Callable[..., TrainedModel]
+) -> None:
+    plan = dataclasses.replace(plan, eval_every_steps=eval_every_steps)
+    n_looks = -(-plan.max_steps // eval_every_steps)
+    told = at_evaluation(n_looks, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(Interrupted, match=r"SIGTERM\) and saved after step 16 of 16"):
+        train(plan, log=told)
+    assert last_step(plan) == 16
+    heard: list[int] = []
+    again = train(plan, log=lambda metrics, step: heard.append(step))
+    assert heard == []  # it takes no step, and looks no more
+    assert "It went on from the checkpoint after step 16." in again.notes
+    alone = train(plan, "undisturbed")
+    assert weights_of(again) == weights_of(alone)
+    assert read(again) == read(alone)
+
+
+def read(model: TrainedModel) -> list[tuple[int, str, float]]:
+    return [(point.step, point.metric, point.value) for point in model.curve]
+
+
+def test_sigterm_in_the_step_that_the_clock_made_the_last_is_answered_too(
+    plan: TrainingPlan, train: Callable[..., TrainedModel]
+) -> None:
+    told = at_evaluation(1, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    hurried = dataclasses.replace(plan, wall_seconds=1e-3)  # one step, and the look after it
+    with pytest.raises(Interrupted, match=r"SIGTERM\) and saved after step 1 of 16"):
+        train(hurried, log=told)
+    again = train(hurried)
+    assert (again.stopped_by, again.steps_done) == ("budget", 1)
+
+
 def test_beside_the_main_thread_no_handler_is_set() -> None:
     heard: list[Any] = []
 
@@ -126,6 +163,41 @@ def test_a_disk_that_fills_up_in_a_save_leaves_the_checkpoint_before(
     folder = run_folder(plan, None) / "seed-0"
     assert [one.name for one in folder.glob("checkpoint-*")] == ["checkpoint-4"]
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    again = train(plan)
+    assert "It went on from the checkpoint after step 4." in again.notes
+    assert weights_of(again) == weights_of(train(plan, "undisturbed"))
+
+
+@pytest.fixture
+def small_disk(cache: Path) -> Iterator[Path]:
+    """The cache on a disk of its own with 8 MiB, for which this must be allowed to mount one."""
+    cache.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(cache)],
+        capture_output=True,
+        text=True,
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"no disk can be mounted here: {mounted.stderr.strip()}")
+    yield cache
+    subprocess.run(["umount", str(cache)], check=True)
+
+
+def test_a_disk_without_a_free_byte_leaves_the_checkpoint_before(
+    plan: TrainingPlan, train: Callable[..., TrainedModel], small_disk: Path
+) -> None:
+    ballast = small_disk / "ballast"
+
+    def fill() -> None:
+        left = shutil.disk_usage(small_disk).free
+        ballast.write_bytes(b"x" * (left - 64 * 1024))  # room for some of a checkpoint's files
+
+    said = r"'full' could not write .*takes about [\d.]+ MiB, 0\.[01] MiB are free.*No space left"
+    with pytest.raises(TrainingError, match=said):
+        train(plan, log=at_evaluation(2, fill))
+    folder = run_folder(plan, None) / "seed-0"
+    assert [one.name for one in folder.glob("checkpoint-*")] == ["checkpoint-4"]
+    ballast.unlink()
     again = train(plan)
     assert "It went on from the checkpoint after step 4." in again.notes
     assert weights_of(again) == weights_of(train(plan, "undisturbed"))

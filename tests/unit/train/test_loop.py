@@ -162,12 +162,16 @@ def test_progress_counts_the_steps(
     learns: dict[Kind, Approach],
 ) -> None:
     seen: list[tuple[str, int, int]] = []
+    notes: list[str] = []
 
     def progress(what: str, done: int, total: int, note: str = "") -> None:
         seen.append((what, done, total))
+        notes.append(note)
 
     loop(plan_of(learns["full"], max_steps=3), progress=progress)
     assert seen == [("training full", done, 3) for done in range(4)]
+    assert notes[:2] == ["", ""]  # a loss is shown once one was read, which is after the step
+    assert [note.partition(" ")[0] for note in notes[2:]] == ["loss", "loss"]
 
 
 def test_the_brake_stops_after_the_step_in_hand_and_looks_once_more(

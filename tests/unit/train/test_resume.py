@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -117,6 +118,24 @@ def test_a_killed_run_ends_with_the_same_bits_and_the_same_curve(
     assert any("went on from the checkpoint after step 16" in said for said in resumed["notes"])
     assert [what for what, _ in whole["ledger"]] == ["training"]
     assert whole["notes"] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_kills_at_random_moments_a_third_of_them_in_a_save_cost_at_most_one_save_interval(
+    seed: int, job: dict[str, Any], tmp_path: Path
+) -> None:
+    """Each later than the one before, so that it comes."""
+    rng = random.Random(seed)
+    early, late = rng.randint(5, 11), rng.randint(18, 25)
+    save = rng.randint(1, 2)
+    alone, killed, whole, resumed = killed_and_undisturbed(
+        "full", job, tmp_path, {"step": early}, {"save": save}, {"step": late}
+    )
+    same_end(alone, killed, whole, resumed)
+    (said,) = [note for note in resumed["notes"] if "went on from the checkpoint" in note]
+    assert 0 <= late - int(said.split()[-1].rstrip(".")) <= FEW_STEPS["eval_every_steps"]
+    assert [what for what, _ in resumed["ledger"]] == [*["failed attempt"] * 3, "training"]
 
 
 @pytest.mark.slow

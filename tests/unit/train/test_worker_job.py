@@ -203,7 +203,7 @@ def test_a_storage_keeps_folders(storage: Storage, tmp_path: Path) -> None:
     storage.send(tmp_path / "here", "run-job/job")
     storage.bring("run-job/job", tmp_path / "back")
     assert (tmp_path / "back" / "below" / "file").read_text() == "content"
-    assert storage.has("run-job")
+    assert storage.names("run-job") == ["job"]
     storage.remove("run-job")
     storage.remove("never-there")
-    assert not storage.has("run-job")
+    assert storage.names("run-job") == []

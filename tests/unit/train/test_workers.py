@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -30,6 +31,7 @@ from zenml_ftvr.errors import ConfigurationError, TrainingError
 from zenml_ftvr.hardware import detect
 from zenml_ftvr.models import load
 from zenml_ftvr.train import granted_team, run_plan
+from zenml_ftvr.train.faults import Interrupted
 from zenml_ftvr.train.team import ALONE
 from zenml_ftvr.values import (
     Approach,
@@ -179,7 +181,7 @@ def test_killed_workers_go_on_to_the_same_bits(
 
 
 @pytest.mark.slow
-def test_nothing_is_left_where_the_process_that_waits_is_killed(
+def test_nothing_runs_on_where_the_process_that_waits_is_killed_and_the_next_goes_on(
     base: Path, dataset: Dataset, tmp_path: Path
 ) -> None:
     left = Background(base, dataset, tmp_path / "left")
@@ -189,6 +191,13 @@ def test_nothing_is_left_where_the_process_that_waits_is_killed(
     left.process.kill()
     assert gone(family)
     left.end()
+    again = Background(base, dataset, tmp_path / "left")
+    code, notes, errors = again.end()
+    assert code == 0, errors
+    assert "It went on from the checkpoint after step" in notes
+    alone = Background(base, dataset, tmp_path / "alone")
+    assert alone.end()[0] == 0
+    assert weights(again.root / "model") == weights(alone.root / "model")
 
 
 @pytest.mark.slow
@@ -206,6 +215,27 @@ def test_workers_that_are_told_to_stop_save_and_go_on(
     code, notes, errors = again.end()
     assert code == 0, errors
     assert "It went on from the checkpoint after step" in notes
+
+
+@pytest.mark.slow
+def test_workers_that_are_told_to_stop_in_the_last_step_leave_the_model_to_write(
+    base: Path, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZENML_FTVR_CACHE", str(tmp_path / "cache"))
+    plan = plan_of_few_steps(dataset, base)
+
+    def tell(metrics: dict[str, float], step: int) -> None:
+        if step == plan.max_steps:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with granted(threads=2, workers=2):
+        team = granted_team(plan, detect())
+        with pytest.raises(Interrupted, match=r"told to stop \(SIGTERM\)"):
+            run_plan(plan, dataset, tmp_path / "model", detect(), log=tell, team=team)
+        again = run_plan(plan, dataset, tmp_path / "model", detect(), team=team)
+        alone = run_plan(plan, dataset, tmp_path / "alone", detect(), team=team)
+    assert any(re.search(r"went on from the checkpoint after step 26", n) for n in again.notes)
+    assert weights(again.path) == weights(alone.path)
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 import threading
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -21,7 +23,7 @@ from worker_cases import (
 from zenml_ftvr.data import Dataset
 from zenml_ftvr.hardware import detect
 from zenml_ftvr.models import load
-from zenml_ftvr.train import granted_team, run_plan
+from zenml_ftvr.train import granted_team, no_log, run_plan
 from zenml_ftvr.values import TrainedModel, TrainingPlan
 
 pytest.importorskip("ray")
@@ -66,7 +68,7 @@ def on_two_nodes(
 ) -> TrainedModel:
     """Trained by two workers on the cluster; its storage is empty afterwards."""
     storage = folder / "storage"
-    storage.mkdir(parents=True)
+    storage.mkdir(parents=True, exist_ok=True)
     where = {"target": "ray", "ray_address": cluster.address, "ray_storage": str(storage)}
     with granted(workers=2, threads=2, **where, **fields):
         team = granted_team(plan, detect())
@@ -114,3 +116,33 @@ def test_a_training_that_loses_a_node_goes_on_from_the_last_checkpoint(
     assert again[0] >= 5  # and not to the beginning: a checkpoint is there after step 4
     assert curves_differ_by(one, left) < SAME
     assert left.steps_done == plan.max_steps
+    (said,) = [note for note in left.notes if "went on from the checkpoint after" in note]
+    assert re.search(r"after step (4|8|12)\.", said)
+
+
+class Broken(Exception):  # noqa: N818  (stands for whatever ends a step's process)
+    """Raised on the way."""
+
+
+def test_what_an_earlier_go_left_in_the_storage_is_gone_on_from_though_the_limit_is_used_up(
+    cluster: Any, plan: TrainingPlan, dataset: Dataset, tmp_path: Path
+) -> None:
+    node = cluster.add_node(num_cpus=1)
+
+    def break_off(metrics: dict[str, float], step: int) -> None:
+        if step >= 10:
+            raise Broken
+
+    try:
+        with pytest.raises(Broken):
+            on_two_nodes(cluster, plan, dataset, tmp_path, break_off)
+        hurried = dataclasses.replace(plan, wall_seconds=0.5)  # the same plan, and less time
+        model = on_two_nodes(cluster, hurried, dataset, tmp_path, no_log)
+    finally:
+        cluster.remove_node(node)
+    assert model.stopped_by == "budget"
+    (said,) = [note for note in model.notes if "went on from the checkpoint after" in note]
+    went_on_from = int(said.split()[-1].rstrip("."))
+    assert went_on_from >= 4
+    assert model.steps_done == went_on_from + 1  # what the brake needs to see
+    assert [entry.what for entry in model.ledger.entries] == ["failed attempt", "training"]

@@ -43,8 +43,8 @@ def growth(recommendation: Recommendation) -> Blocks:
             f"Scores are {scale}. Dots are small trainings, judged on the same "
             f"{_n_select(recommendation)}rows. Lines are what one training is expected to score, "
             f"with limits that hold {level:.0%} of them; beyond ten times an arm's largest pilot a "
-            f"line is pale, because nothing measured speaks for it. Over seeds scores vary by "
-            f"{foresight.seed_sd:.3f} (standard deviation).",
+            f"line is pale, because nothing measured speaks for it. At {foresight.n_train:,} rows "
+            f"scores vary over seeds by {foresight.seed_sd:.3f} (standard deviation).",
             "small",
         ),
         *drawn(lambda width: growth_chart(title, arms, foresight.n_train, width)),

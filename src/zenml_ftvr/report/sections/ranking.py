@@ -83,6 +83,16 @@ def _how_known(recommendation: Recommendation) -> str:
             "Arms without a score were not trained yet: their place follows from published "
             "comparisons, and no interval is invented for them."
         )
+    levels = {
+        f"{arm.cost.limits.level:.0%}"
+        for arm in recommendation.arms
+        if arm.cost is not None and arm.cost.limits is not None
+    }
+    if levels:
+        sentences.append(
+            f"Time, dollars and memory have limits that hold {' or '.join(sorted(levels))} of "
+            f"trainings, as far as predictions like these were off before."
+        )
     return " ".join(sentences)
 
 
@@ -132,9 +142,9 @@ def _rank_row(place: int, arm: RankedArm) -> tuple[str, ...]:
         w.approach_name(arm.kind),
         "not measured" if score is None else w.score_text(score),
         BASES[arm.forecast.basis],
-        w.NOTHING if cost is None else w.duration(cost.hours * 3600),
-        w.NOTHING if cost is None else w.dollars(cost.usd),
-        w.NOTHING if cost is None else w.gib(cost.peak_memory_gib),
+        w.hours_text(cost),
+        w.usd_text(cost),
+        w.memory_text(cost),
         "yes" if arm.feasible else " ".join(arm.reasons),
     )
 
