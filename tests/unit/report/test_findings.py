@@ -17,6 +17,8 @@ from zenml_ftvr.values import (
     Adequacy,
     Evaluation,
     Gap,
+    Ledger,
+    LedgerEntry,
     Pieces,
     Predictability,
     Recommendation,
@@ -342,3 +344,22 @@ def test_what_was_not_checked_is_told_of_what_was_not(name: str) -> None:
         not measured and name not in ("language", "chat")
     )
     assert any("No column of the data was named" in one for one in told) != measured
+
+
+def test_what_was_done_for_several_seeds_is_summed() -> None:
+    training = LedgerEntry(what="training", kind="full", seconds=60, predicted_seconds=30)
+    ledger = Ledger(entries=(training, training, dataclasses.replace(training, kind="head")))
+    table = rows(html_of(sections.cost(ledger)))
+    assert [row[:3] for row in table[:2]] == [
+        ["Training, Full fine-tuning × 2", "60 s", "2.0 min"],
+        ["Training, Head only", "30 s", "60 s"],
+    ]
+    unforetold = dataclasses.replace(training, predicted_seconds=None)
+    assert rows(html_of(sections.cost(Ledger(entries=(training, unforetold)))))[0][1] == "–"
+
+
+def test_adapters_beaten_by_their_merged_form_are_not_beaten_by_themselves() -> None:
+    found = findings.comparison()
+    itself = dataclasses.replace(found.pareto[0], kind="lora", dominated_by="lora")
+    page = shown(sections.comparison_serving(dataclasses.replace(found, pareto=(itself,))))
+    assert "LoRA, merged" in page.texts_in("td")

@@ -25,7 +25,8 @@ def pair_chart(
         return ""
     most = max(value for _, first, second, _ in rows for value in (first or 0.0, second))
     beside = width >= WIDE
-    left = NAME_WIDTH if beside else 0
+    named = max(text_width(name) for name, *_ in rows) + 12
+    left = round(min(width / 2, max(NAME_WIDTH, named))) if beside else 0
     room = max(text_width(said) for *_, said in rows) + 12
     scale = (width - left - room) / most if most > 0 else 0.0
     parts = [

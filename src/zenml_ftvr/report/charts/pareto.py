@@ -23,8 +23,9 @@ from zenml_ftvr.values import Kind
 __all__ = ["Place", "pareto_chart"]
 
 HEIGHT = 270
-LARGEST = 24.0  # radius of the largest model
+LARGEST = 18.0  # radius of the largest model
 SMALLEST = 4.0
+NEIGHBOUR = 8.0  # pixels between a circle and its name, up to which no line has to join them
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""
@@ -156,8 +157,21 @@ def _labels(places: Sequence[Place], x: Scale, y: Scale, width: float) -> list[s
             (min(max(0.0, across - room / 2), width - room), down + radius + 15),
         )
         taken.append(_text_box(at, room))
-        parts.append(f'<g class="beside">{text(at[0], at[1], words)}</g>')
+        leader = _leader(_text_box(at, room), (across, down), radius)
+        parts.append(f'{leader}<g class="beside">{text(at[0], at[1], words)}</g>')
     return parts
+
+
+def _leader(box: Box, centre: tuple[float, float], radius: float) -> str:
+    """A line from a name that had to move away to its circle; nothing where they are neighbours."""
+    across, down = centre
+    near = min(max(across, box[0]), box[2]), min(max(down, box[1]), box[3])
+    if math.dist(near, centre) <= radius + NEIGHBOUR:
+        return ""
+    return (
+        f'<line x1="{near[0]:.1f}" y1="{near[1]:.1f}" x2="{across:.1f}" y2="{down:.1f}" '
+        f'stroke="var(--muted)"/>'
+    )
 
 
 def _text_box(at: tuple[float, float], room: float) -> Box:

@@ -30,6 +30,7 @@ def comparison(found: Comparison) -> Blocks:
             tuple(f"{w.approach_name(kind)} was left out: {why}" for kind, why in found.left_out)
         ),
         Bullets(found.notes),
+        *_other_metrics(found),
         Details("Every training", (_trainings(found),)),
     )
 
@@ -57,12 +58,11 @@ def _setting(found: Comparison) -> str:
 
 
 def _arms(found: Comparison) -> Table:
-    metrics = [score.metric for score in found.arms[0].scores] if found.arms else []
-    ordered = sorted(metrics, key=lambda metric: metric != found.metric)
+    """By the metric that decides; the others have a table of their own."""
     return Table(
         header=(
             "Approach",
-            *(f"{w.metric_name(metric)} [95 %]" for metric in ordered),
+            f"{w.metric_name(found.metric)} [95 %]",
             "Deviation over seeds",
             "A training",
             "Dollars",
@@ -72,7 +72,7 @@ def _arms(found: Comparison) -> Table:
         rows=tuple(
             (
                 w.approach_name(arm.kind),
-                *(w.score_text(arm.score(metric)) for metric in ordered),
+                w.score_text(arm.score(found.metric)),
                 w.NOTHING if arm.deviation is None else w.number(arm.deviation),
                 w.duration(arm.train_seconds),
                 w.dollars(arm.usd),
@@ -81,8 +81,27 @@ def _arms(found: Comparison) -> Table:
             )
             for arm in found.arms
         ),
-        numeric=frozenset(range(1, len(ordered) + 5)),
+        numeric=frozenset(range(1, 6)),
         chosen=0,
+    )
+
+
+def _other_metrics(found: Comparison) -> Blocks:
+    others = [one.metric for one in found.arms[0].scores if one.metric != found.metric]
+    if not others:
+        return ()
+    return (
+        Table(
+            header=("Approach", *(f"{w.metric_name(metric)} [95 %]" for metric in others)),
+            rows=tuple(
+                (
+                    w.approach_name(arm.kind),
+                    *(w.score_text(arm.score(metric)) for metric in others),
+                )
+                for arm in found.arms
+            ),
+            numeric=frozenset(range(1, len(others) + 1)),
+        ),
     )
 
 

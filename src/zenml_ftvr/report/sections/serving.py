@@ -113,13 +113,23 @@ def pareto(points: Sequence[ParetoPoint], metric: Metric) -> Blocks:
                     w.number(one.quality),
                     w.milliseconds(one.p50_ms),
                     w.size(one.disk_bytes),
-                    "nothing" if one.dominated_by is None else w.approach_name(one.dominated_by),
+                    _beaten_by(one),
                 )
                 for one in points
             ),
             numeric=frozenset({1, 2, 3}),
         ),
         Bullets(_exchange(points, metric)),
+    )
+
+
+def _beaten_by(point: ParetoPoint) -> str:
+    """Which model is at least as good in all; a kind beats itself by its other form."""
+    if point.dominated_by is None:
+        return "nothing"
+    itself = point.dominated_by == point.kind
+    return _form_name(
+        point.dominated_by, "merged" if itself and point.form != "merged" else "as trained"
     )
 
 
