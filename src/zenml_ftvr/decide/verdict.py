@@ -44,6 +44,12 @@ def verdict_from_evidence(
         "does not transfer": f"its features fall short of {words}",
         "unmeasured": "nothing tells how near its features are",
     }[order.situation]
+    offered = {approach.kind for approach in request.approaches}
+    beside = (
+        "training all of it does not fit here"
+        if "full" in offered
+        else "training all of it is not on offer"
+    )
     match choice:
         case "baseline":
             why = {
@@ -67,7 +73,7 @@ def verdict_from_evidence(
         case "partial":
             return (
                 f"Fine-tune the last layers of {model}: {known}, comparisons at this size gain on "
-                f"that, and training all of it does not fit here."
+                f"that, and {beside}."
                 if order.trusted
                 else f"Fine-tune the last layers of {model}, of the arms on offer."
             )
@@ -80,7 +86,7 @@ def verdict_from_evidence(
         case "lora":
             return (
                 f"Fine-tune {model} with LoRA: {known}, comparisons at this size gain on that, and "
-                f"training all of it does not fit here."
+                f"{beside}."
                 if order.trusted
                 else f"Fine-tune {model} with LoRA, of the arms on offer."
             )

@@ -58,7 +58,7 @@ table{border-collapse:collapse;width:100%;font-size:.92rem;font-variant-numeric:
 th,td{text-align:left;vertical-align:top;padding:.45rem .75rem .45rem 0;
 border-bottom:1px solid var(--line)}
 th{font-weight:600;color:var(--muted);vertical-align:bottom}
-td.n,th.n{text-align:right}td.n{white-space:nowrap}
+td.n,th.n{text-align:right}td.n,.limits{white-space:nowrap}td.both{white-space:normal}
 td.l{max-width:22rem}td.long{min-width:9rem;overflow-wrap:anywhere}
 tr.chosen td{background:var(--soft)}tr.chosen td:first-child{box-shadow:inset 3px 0 var(--accent)}
 tr td:first-child,tr th:first-child{padding-left:.6rem}
@@ -107,6 +107,7 @@ font-weight:600;list-style:none}details::details-content{content-visibility:visi
 WORD = 20  # characters that a column is always as wide as: the longest words of prose
 PHONE = 47  # characters of a table's font in a line of a phone 390 px wide
 GAP = 2  # characters between two columns
+LIMITS = " ["  # between a value and its limits, the one place where a number may be broken
 
 
 def shell(title: str, body: str) -> str:
@@ -184,6 +185,9 @@ def _table(table: Table) -> str:
         names = as_cards and tag == "td" and index > title and table.header[index]
         name = f' data-name="{escape(table.header[index])}"' if names else ""
         shown = _kept_together(escape(text)) if tag == "th" else escape(text)
+        if tag == "td" and index in table.numeric and LIMITS in text:
+            kind = "n both"
+            shown = shown.replace(LIMITS, ' <span class="limits">[', 1) + "</span>"
         return f'<{tag} class="{kind}"{name}>{shown}</{tag}>'
 
     bars = [_bar(share) for share in table.shares] or [""] * len(table.rows)
@@ -203,14 +207,14 @@ def _table(table: Table) -> str:
 
 
 def _least_characters(table: Table) -> int:
-    """How wide the table is at least: numbers stay on a line, prose is broken between words."""
+    """How wide the table is at least: limits may go below their value, prose breaks at words."""
     widths = []
     for index, name in enumerate(table.header):
         cells = [row[index] for row in table.rows]
         words = [word for text in (name, *cells) for word in text.replace("-", " ").split()]
         unbroken = [min(WORD, len(word)) for word in words]
         if index in table.numeric:
-            unbroken += [len(text) for text in cells]
+            unbroken += [len(part) for text in cells for part in text.split(LIMITS)]
         widths.append(max(unbroken, default=0) + GAP)
     return sum(widths)
 

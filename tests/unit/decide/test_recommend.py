@@ -23,6 +23,7 @@ from zenml_ftvr.values import (
     Head,
     Lora,
     MeasuredScore,
+    Partial,
     Recommendation,
     Request,
     Score,
@@ -119,6 +120,12 @@ def test_the_last_layers_are_taken_where_the_whole_model_does_not_fit(decide: Ma
     assert not recommendation.arm("full").feasible
     assert recommendation.choice == "partial"
     assert "training all of it does not fit" in recommendation.verdict
+
+
+def test_the_last_layers_say_when_the_whole_model_was_not_on_offer(decide: Make) -> None:
+    recommendation = decide(0.10, approaches=(Baseline(), Head(), Partial()))
+    assert recommendation.choice == "partial"
+    assert recommendation.verdict.endswith("training all of it is not on offer.")
 
 
 def test_no_difference_leads_to_fine_tuning_where_it_was_seen_to_gain(decide: Make) -> None:

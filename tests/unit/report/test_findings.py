@@ -44,7 +44,9 @@ def rows(html: str) -> list[list[str]]:
     found = []
     for row in html.split("<tr")[1:]:
         cells = row.split("<td")[1:]
-        found.append([read_page(f"<td{cell.split('</tr>')[0]}").text for cell in cells])
+        found.append(
+            [" ".join(read_page(f"<td{cell.split('</tr>')[0]}").text.split()) for cell in cells]
+        )
     return [row for row in found if row]
 
 

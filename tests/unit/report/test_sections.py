@@ -46,7 +46,9 @@ def _rows(html: str) -> list[list[str]]:
     rows: list[list[str]] = []
     for row in html.split("<tr")[1:]:
         cells = row.split("<td")[1:]
-        rows.append([read_page(f"<td{cell.split('</tr>')[0]}").text for cell in cells])
+        rows.append(
+            [" ".join(read_page(f"<td{cell.split('</tr>')[0]}").text.split()) for cell in cells]
+        )
     return [row for row in rows if row]
 
 
