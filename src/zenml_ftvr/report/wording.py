@@ -149,7 +149,11 @@ def _with_limits(
 ) -> str:
     if limits is None:
         return shown(value)
-    return f"{shown(value)} [{shown(limits[0])}, {shown(limits[1])}]"
+    low, high = (shown(limit) for limit in limits)
+    number, _, unit = low.partition(" ")
+    if unit and unit == high.partition(" ")[2]:  # told once
+        low = number
+    return f"{shown(value)} [{low}, {high}]"
 
 
 def milliseconds(value: float) -> str:

@@ -99,9 +99,9 @@ def test_the_ranking_has_a_row_for_every_arm(markdown: str) -> None:
     assert cells[:3] == ["1", "Head only", "0.871 [0.851, 0.891]"]
     assert cells[3:8] == [
         "cross-validation",
-        "36 s [31 s, 41 s]",
+        "36 s [31, 41 s]",
         "$0.0040 [$0.0035, $0.0046]",
-        "410 MiB [369 MiB, 459 MiB]",
+        "410 MiB [369, 459 MiB]",
         "yes",
     ]
     assert "it needs 1.2 h for 4 epochs; the budget leaves 0.5 h." in cells

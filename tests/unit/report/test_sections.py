@@ -141,9 +141,9 @@ def test_the_ranking_is_in_the_order_of_the_recommendation(recommendation: Recom
 def test_an_arm_that_does_not_fit_says_why_in_the_ranking(recommendation: Recommendation) -> None:
     scratch, lora = _rows(html_of(sections.ranking(recommendation)))[3:]
     assert scratch[4:7] == [
-        "72.0 min [62.6 min, 82.8 min]",
+        "72.0 min [62.6, 82.8 min]",
         "$0.48 [$0.42, $0.55]",
-        "205 MiB [184 MiB, 229 MiB]",
+        "205 MiB [184, 229 MiB]",
     ]
     assert scratch[7] == "it needs 1.2 h for 4 epochs; the budget leaves 0.5 h."
     assert lora[4:7] == ["–", "–", "–"]
