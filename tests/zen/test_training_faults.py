@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import trainer_pipelines
+import wandb
 from zenml.client import Client
 from zenml.config.global_config import GlobalConfiguration
 from zenml.models import StepRunResponse
@@ -75,6 +76,8 @@ def attempts_of(run_id: object, name: str) -> list[StepRunResponse]:
 def test_a_killed_training_step_is_tried_again_and_ends_as_if_undisturbed(
     data_file: Path, base_folder: Path, tmp_path: Path
 ) -> None:
+    wandb.setup()  # as an inline step before it does: a service that outlives the killed step
+    assert "WANDB_SERVICE" in os.environ
     killed: list[int] = []
     killer = threading.Thread(target=kill_once_it_has_saved, args=(killed,))
     killer.start()

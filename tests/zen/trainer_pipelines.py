@@ -247,6 +247,8 @@ def _die_on_the_way() -> None:
 
 
 if __name__ == "__main__":
+    # Ignored where the tests run in a shell's background, and so by all that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if os.environ.get("KILL_AT_STEP"):
         _die_on_the_way()
     {

@@ -317,6 +317,12 @@ def _command(
     return (*own, *entrypoint_command[2:])
 
 
+WANDB_SERVICE = "WANDB_SERVICE"
+"""By which wandb tells a process the background service of its parent. A step's process starts one
+of its own, which ends with it: in the parent's, the run of a step that was killed would stay open,
+and its retry be refused ("run ID is in use")."""
+
+
 def _environment(
     from_zenml: dict[str, str], settings: TrainerSettings, execution: Execution
 ) -> dict[str, str]:
@@ -337,4 +343,5 @@ def _environment(
     }
     of_zenml = [name for name in os.environ if name.startswith("ZENML_")]
     for_the_node = {VARIABLES_FOR_THE_NODE: json.dumps(sorted({*own, *of_zenml}))}
-    return {**os.environ, **own, **for_the_node}
+    inherited = {name: value for name, value in os.environ.items() if name != WANDB_SERVICE}
+    return {**inherited, **own, **for_the_node}
