@@ -41,7 +41,7 @@ from zenml_ftvr.decide.pilot_parcels import (
 )
 from zenml_ftvr.decide.pilot_plan import carry_out, pilot_allowance
 from zenml_ftvr.decide.prior import Order, order_arms
-from zenml_ftvr.decide.recommend import _choose as choose_by_evidence  # what it does unpiloted
+from zenml_ftvr.decide.recommend import choose_by_evidence
 from zenml_ftvr.decide.standing import choose_from_pilots, piloted_arms
 from zenml_ftvr.hardware import detect, installed_versions
 from zenml_ftvr.values import (

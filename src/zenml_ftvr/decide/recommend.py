@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-__all__ = ["recommend"]
+__all__ = ["choose_by_evidence", "recommend"]
 
 FINE_TUNED: tuple[Kind, ...] = ("full", "lora", "partial", "contrastive")
 
@@ -99,7 +99,7 @@ def recommend(
         choice, verdict = foresight.choice.kind, verdict_from_pilots(foresight, pilots, request)
         reasons = (*choice_sentences(foresight, pilots), *order.reasons)
     else:
-        choice, why_chosen = _choose(order, evidence, feasible, request)
+        choice, why_chosen = choose_by_evidence(order, evidence, feasible, request)
         verdict = verdict_from_evidence(choice, order, evidence, request)
         reasons = (*order.reasons, *why_chosen)
     ranking = _ranking(order, foresight, choice, feasible, list(priced))
@@ -217,12 +217,13 @@ def _decides(foresight: Foresight, order: Order, feasible: Sequence[Kind]) -> bo
     return any(kind in piloted for kind in trusted or tuned or ("scratch",))
 
 
-def _choose(
+def choose_by_evidence(
     order: Order,
     evidence: ScreeningEvidence,
     feasible: Sequence[Kind],
     request: Request,
 ) -> tuple[Kind, tuple[str, ...]]:
+    """The choice where no pilots decide, and why: `trusted` arms, then measured ones, then order."""
     tolerance = request.tolerance
     trusted = [kind for kind in order.trusted if kind in feasible]
     if trusted:
