@@ -223,7 +223,7 @@ def choose_by_evidence(
     feasible: Sequence[Kind],
     request: Request,
 ) -> tuple[Kind, tuple[str, ...]]:
-    """The choice where no pilots decide, and why: `trusted` arms, then measured ones, then order."""
+    """The choice where no pilots decide, and why: trusted arms, then measured ones, then order."""
     tolerance = request.tolerance
     trusted = [kind for kind in order.trusted if kind in feasible]
     if trusted:
