@@ -8,7 +8,8 @@ The built-in corpora come beside what `--data` names. Each arm is trained by its
 nested subsets and several seeds; a run is a line of benchmarks/results/replay.jsonl (with `--cheap`
 of replay_cheap.jsonl), a failed one with its error, and what has a line is not run again. Costs are
 seconds of processor time of one thread, which other programs disturb less than the clock: start it
-with OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false. `decisions.py` scores decisions from the lines.
+with OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false. Two at once must have different data sets
+(`--only`). `decisions.py` scores decisions from the lines.
 """
 
 from __future__ import annotations
@@ -72,16 +73,16 @@ STAGES: tuple[tuple[tuple[Approach, ...], int, tuple[int, ...]], ...] = (
     ((*CHEAP_PILOTS, Full()), 0, (800,)),
     (STEPPED, 0, (400,)),
     (STEPPED, 1, (200,)),
-    (DEAR_PILOTS, 0, (25, 50, 100)),
-    (DEAR_PILOTS, 1, (25, 50, 100)),
     (STEPPED, 1, (400,)),
     (STEPPED, 0, (800,)),
     (STEPPED, 1, (800,)),
+    (DEAR_PILOTS, 0, (25, 50, 100)),
+    (DEAR_PILOTS, 1, (25, 50, 100)),
     (STEPPED, 0, (1_600,)),
     (STEPPED, 1, (1_600,)),
 )
 """Arms that are stepped, seed and sizes, in the order of their use: what a decision at 200 rows is
-made from and judged by, then forecasts, larger sizes and repetitions; the costliest come last."""
+made from and judged by, then repetitions and larger sizes, and pilots that few budgets pay for."""
 TOGETHER = 2
 """Stages that one problem goes through before the next begins, so that some are soon complete."""
 
@@ -324,8 +325,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", action="append", default=[], help="name=file[,file]")
     parser.add_argument("--cheap", action="store_true", help="further problems, cheap arms")
+    parser.add_argument("--only", action="append", help="the name of a data set; others wait")
     arguments = parser.parse_args()
     rows = {**of_files(arguments.data), **of_corpora()}
+    if absent := set(arguments.only or ()) - set(rows):
+        parser.error(f"--only {', '.join(sorted(absent))}: there are {', '.join(rows)}")
+    rows = {name: rows[name] for name in arguments.only or rows}
     if arguments.cheap:
         problems = [one for name, pairs in rows.items() for one in class_subsets(name, pairs)]
         append_missing(RESULTS / "replay_cheap.jsonl", cheap(problems))

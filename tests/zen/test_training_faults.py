@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 import trainer_pipelines
+import wandb
 from zenml.client import Client
 from zenml.config.global_config import GlobalConfiguration
 from zenml.models import StepRunResponse
 
-import wandb
 from zenml_ftvr.cli.setup import register, unregister
 from zenml_ftvr.data import load_dataset
 from zenml_ftvr.hardware import detect
