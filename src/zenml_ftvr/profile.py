@@ -204,18 +204,20 @@ def _token_profile(
 
 def _warnings(profile: DataProfile) -> tuple[str, ...]:
     warnings = []
+    thing = "text" if profile.widths is None else "image"
+    answer = "label" if profile.has_classes else "answer"
     if profile.n_duplicates > MANY_DUPLICATES * profile.n_rows:
         checks = profile.checks
         apart = checks is not None and checks.n_leaked_test + checks.n_leaked_validation > 0
         warnings.append(
-            f"{profile.n_duplicates:,} of {profile.n_rows:,} rows repeat the text of another"
-            f"{'.' if apart else '; all rows of one text are in one split.'}"
+            f"{profile.n_duplicates:,} of {profile.n_rows:,} rows repeat the {thing} of another"
+            f"{'.' if apart else f'; all rows of one {thing} are in one split.'}"
         )
     if profile.n_conflicts:
-        texts = "text occurs" if profile.n_conflicts == 1 else "texts occur"
+        occur = f"{thing} occurs" if profile.n_conflicts == 1 else f"{thing}s occur"
         warnings.append(
-            f"{profile.n_conflicts:,} {texts} under more than one label: no model can be right on "
-            f"all of them."
+            f"{profile.n_conflicts:,} {occur} under more than one {answer}: no model can be "
+            f"right on all of them."
         )
     if profile.n_dropped:
         warnings.append(f"{profile.n_dropped:,} rows of too rare classes were left out.")
@@ -231,7 +233,7 @@ def _warnings(profile: DataProfile) -> tuple[str, ...]:
         )
     if profile.n_test < FEW_TEST_ROWS:
         warnings.append(
-            f"only {profile.n_test} test rows: the intervals of all test scores will be wide."
+            f"Only {profile.n_test} test rows: the intervals of all test scores will be wide."
         )
     if profile.checks is not None:
         warnings += _found_by(profile.checks)

@@ -35,6 +35,7 @@ from zenml_ftvr.values import (
     Task,
     TokenClassification,
     TrainingPlan,
+    are_spans,
     metrics_of,
 )
 
@@ -187,15 +188,11 @@ def with_metric(task: Task, profile: DataProfile) -> Task:
         rarest = min(count.train for count in profile.classes) / profile.n_train
         if rarest < IMBALANCED_SHARE / profile.n_classes:
             metric = "macro_f1"
-    if isinstance(task, TokenClassification) and not _are_spans(profile):
+    if isinstance(task, TokenClassification) and not are_spans(
+        one.label for one in profile.classes
+    ):
         metric = "token_accuracy"
     return dataclasses.replace(task, metric=metric)
-
-
-def _are_spans(profile: DataProfile) -> bool:
-    """Whether tags say where spans begin and go on: B-X, I-X and their like, and O."""
-    tags = [count.label for count in profile.classes]
-    return any(tag[:2] in ("B-", "I-", "S-", "E-") for tag in tags)
 
 
 def ample_steps(approach: Approach, n_train: int) -> int:

@@ -238,7 +238,7 @@ def choose_by_evidence(
         if difference.regret_of_second <= tolerance:
             return "baseline", (
                 f"Choosing {words} over the head costs {difference.regret_of_second:.3f} in "
-                f"expectation, within the tolerance of {tolerance:g}, and it is the cheaper one.",
+                f"expectation, within the tolerance of {tolerance:g}, and needs no base model.",
             )
         return "head", (
             f"Choosing {words} over the head would cost {difference.regret_of_second:.3f} in "

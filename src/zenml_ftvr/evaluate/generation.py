@@ -35,8 +35,8 @@ NOTES = (
         metric="bleu",
         sees="Runs of one to four whole words in common over all rows, with a penalty for what is "
         "too short (Papineni et al. 2002).",
-        misses="Synonyms and word forms; single rows, of which most share no four words; what is "
-        "left out in the middle.",
+        misses="Synonyms and word forms; what is left out in the middle; texts of fewer than four "
+        "words, which score 0 alone even where they are right.",
     ),
     MetricNote(
         metric="rouge_l",

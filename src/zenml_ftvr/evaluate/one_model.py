@@ -6,7 +6,6 @@ import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from zenml_ftvr.data import Dataset, columns_of_rows, halved
 from zenml_ftvr.errors import DataError
@@ -19,14 +18,15 @@ from zenml_ftvr.evaluate.generation import generation_of
 from zenml_ftvr.evaluate.groups import Groups, groups_of
 from zenml_ftvr.evaluate.intervals import scores_with_intervals
 from zenml_ftvr.evaluate.label_doubts import JudgedRows, label_doubts
+from zenml_ftvr.evaluate.label_scores import label_scores
+from zenml_ftvr.evaluate.number_errors import number_errors
 from zenml_ftvr.evaluate.reliability import check_probabilities
 from zenml_ftvr.evaluate.serving import serving_of
 from zenml_ftvr.evaluate.slices import RowSlice, length_slices, score_slices, value_slices
 from zenml_ftvr.models import LoadedModel, load
-from zenml_ftvr.tasks import Answers, ClassAnswers, unit_weights
+from zenml_ftvr.tasks import Answers, ClassAnswers
 from zenml_ftvr.values import (
     EvaluationSettings,
-    LabelScore,
     Metric,
     ModelEvaluation,
     Task,
@@ -34,10 +34,6 @@ from zenml_ftvr.values import (
     metric_of,
     metrics_of,
 )
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
 
 __all__ = ["Judging", "Scored", "examined", "judging", "score_model"]
 
@@ -163,14 +159,16 @@ def score_model(model: TrainedModel, by: Judging, on_rows: OnRows) -> Scored:
     answering = time.monotonic()
     answers = loaded.answers(by.dataset.test, on_rows)
     seconds = time.monotonic() - answering
-    of_labels, confusion = _classes(answers, labels)
+    of_labels = label_scores(answers, labels)
     scores = scores_with_intervals(answers, by.metrics, by.seed, by.groups)
     scored_in = time.monotonic() - started
     evaluation = ModelEvaluation(
         kind=model.kind,
         scores=scores,
-        labels=of_labels,
-        confusion=confusion,
+        labels=of_labels.labels,
+        confusion=of_labels.confusion,
+        spans=of_labels.spans,
+        numbers=number_errors(answers, by.dataset),
         seconds=seconds,
         rows_per_second=answers.n_rows / seconds,
         generation=generation_of(loaded, answers, by.dataset.test, by.seed, by.groups),
@@ -240,25 +238,3 @@ def _with_probabilities(scored: Scored, by: Judging) -> ModelEvaluation:
     return dataclasses.replace(
         scored.evaluation, probabilities=probabilities, label_doubts=doubts, notes=notes
     )
-
-
-def _classes(
-    answers: Answers, labels: Sequence[str]
-) -> tuple[tuple[LabelScore, ...], tuple[tuple[int, ...], ...]]:
-    """Scores of each class and the confusion table; none of tasks without classes."""
-    if not isinstance(answers, ClassAnswers):
-        return (), ()
-    counts = answers.confusion(unit_weights(answers.n_rows))[0].astype(int)
-    confusion = tuple(tuple(int(cell) for cell in row) for row in counts)
-    return tuple(
-        _label_score(label, place, counts) for place, label in enumerate(labels)
-    ), confusion
-
-
-def _label_score(label: str, index: int, confusion: npt.NDArray[np.int64]) -> LabelScore:
-    hits = int(confusion[index, index])
-    n_true, n_predicted = int(confusion[index].sum()), int(confusion[:, index].sum())
-    precision = hits / n_predicted if n_predicted else 0.0
-    recall = hits / n_true if n_true else 0.0
-    f1 = 2 * hits / (n_true + n_predicted) if n_true + n_predicted else 0.0
-    return LabelScore(label=label, precision=precision, recall=recall, f1=f1, n_rows=n_true)

@@ -10,6 +10,7 @@ __all__ = [
     "Blocks",
     "Bullets",
     "Callout",
+    "Caption",
     "Chart",
     "Code",
     "Details",
@@ -43,6 +44,13 @@ class Paragraph:
 
     text: str
     size: Literal["normal", "small"] = "normal"
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """How to read the picture, or the colours, beside it: only where those are shown."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +103,8 @@ class HeatTable:
 
     labels: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]
+    noun: str = "class"
+    """What a label is called."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +136,7 @@ Block: TypeAlias = (
     Verdict
     | Heading
     | Paragraph
+    | Caption
     | Bullets
     | Callout
     | Facts

@@ -12,6 +12,7 @@ from zenml_ftvr.report.blocks import (
     Blocks,
     Bullets,
     Callout,
+    Caption,
     Chart,
     Code,
     Details,
@@ -79,8 +80,8 @@ def _markdown(block: Block) -> str:
                 (label, *(str(count or "") for count in counts))
                 for label, counts in zip(block.labels, block.counts, strict=True)
             ]
-            return _table(("True class", *block.labels), rows)
-        case Chart():
+            return _table((f"True {block.noun}", *block.labels), rows)
+        case Chart() | Caption():
             return ""
         case Code():
             return fenced(block.text)

@@ -9,6 +9,7 @@ from zenml_ftvr.report.blocks import (
     Blocks,
     Bullets,
     Callout,
+    Caption,
     Chart,
     Code,
     Details,
@@ -76,8 +77,9 @@ svg .muted{fill:var(--muted)}svg .grid{stroke:var(--line)}
 .heat{width:auto}.heat th{white-space:nowrap}
 .heat td,.heat th{padding:.3rem .4rem;border:1px solid var(--line);text-align:right}
 .heat td{min-width:2.1rem}.heat th{max-width:14rem;overflow:hidden;text-overflow:ellipsis}
-.heat thead th{writing-mode:vertical-rl;transform:rotate(180deg);text-align:left;max-height:14rem;
-vertical-align:bottom;padding:.4rem .3rem;border-width:0}
+.heat:not(.upright) thead th{writing-mode:vertical-rl;transform:rotate(180deg);text-align:left;
+max-height:14rem;vertical-align:bottom;padding:.4rem .3rem;border-width:0}
+.heat.upright thead th{border-width:0}
 details{margin:.5rem 0}summary{cursor:pointer;color:var(--accent)}
 footer{margin-top:3rem;color:var(--muted);font-size:.85rem}
 .on-map text{font-weight:600}.on-map text,.beside text{paint-order:stroke;stroke:var(--paper);
@@ -95,7 +97,7 @@ box-shadow:none;min-width:0;max-width:none;white-space:normal;overflow-wrap:anyw
 .ranked tr{counter-increment:place}.ranked td:nth-child(2)::before{content:counter(place) ". "}
 .cards td:empty{display:none}.cards td[data-name]::before{content:attr(data-name);display:block;
 color:var(--muted);font-size:.8rem}
-.heat th{max-width:8rem}.heat thead th{max-height:8rem}}
+.heat th{max-width:8rem}.heat:not(.upright) thead th{max-height:8rem}}
 @media print{main{max-width:none;padding:0}table{font-size:.75rem}
 th,td{padding:.3rem .4rem .3rem 0}h2{break-after:avoid}
 table,.chart,.fact{break-inside:avoid}
@@ -140,6 +142,8 @@ def _html(block: Block) -> str:
         case Paragraph():
             kind = ' class="small muted"' if block.size == "small" else ""
             return f"<p{kind}>{escape(block.text)}</p>"
+        case Caption():
+            return f'<p class="small muted">{escape(block.text)}</p>'
         case Bullets():
             items = "".join(f"<li>{escape(sentence)}</li>" for sentence in block.sentences)
             return f"<ul>{items}</ul>" if items else ""
@@ -229,6 +233,8 @@ def _bar(share: float) -> str:
 
 
 def _heat_table(table: HeatTable) -> str:
+    upright = all(len(label) <= UPRIGHT for label in table.labels)
+    kind = "heat upright" if upright else "heat"
     head = "".join(f'<th title="{escape(label)}">{escape(label)}</th>' for label in table.labels)
     body, newline = [], "\n"
     for true, row in enumerate(table.counts):
@@ -241,9 +247,12 @@ def _heat_table(table: HeatTable) -> str:
         name = escape(table.labels[true])
         body.append(f'<tr><th title="{name}">{name}</th>{cells}</tr>')
     return (
-        f'<div class="box"><table class="heat"><thead><tr><th></th>{head}</tr></thead>'
+        f'<div class="box"><table class="{kind}"><thead><tr><th></th>{head}</tr></thead>'
         f"<tbody>\n{newline.join(body)}\n</tbody></table></div>"
     )
+
+
+UPRIGHT = 3  # characters of a label that fits above a column of numbers
 
 
 def _heat(right: bool) -> str:

@@ -34,7 +34,7 @@ def report_sections(
         ("What the base model forgot", sections.forgetting(evaluation)),
         ("Cost, predicted and actual", sections.cost(evaluation.ledger)),
         ("Training curves", sections.curves(models)),
-        ("The data", sections.data(recommendation.profile)),
+        ("The data", sections.data(recommendation.profile, sections.task_of(recommendation))),
         ("Use the model", sections.usage(models)),
         ("What was not checked", (Bullets(sections.limits(recommendation, evaluation)),)),
         (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from zenml_ftvr.approaches import baseline_words, describe
 from zenml_ftvr.values import (
@@ -25,9 +25,11 @@ __all__ = [
     "NOTHING",
     "allowed_of_base",
     "approach_name",
+    "axis_name",
     "count",
     "cut",
     "difference_text",
+    "directions",
     "dollars",
     "duration",
     "escape",
@@ -113,6 +115,8 @@ def dollars(usd: float | None) -> str:
     """$0.0042, $0.12, $3.40; a dash without a price."""
     if usd is None:
         return "–"
+    if 0 < usd < 0.00005:
+        return "< $0.0001"
     return f"${usd:.4f}" if usd < 0.1 else f"${usd:,.2f}"
 
 
@@ -150,6 +154,8 @@ def _with_limits(
     if limits is None:
         return shown(value)
     low, high = (shown(limit) for limit in limits)
+    if low == high == shown(value):  # as far as so many digits tell
+        return low
     number, _, unit = low.partition(" ")
     if unit and unit == high.partition(" ")[2]:  # told once
         low = number
@@ -180,6 +186,20 @@ def lower_is_better(metric: Metric) -> bool:
     return metric in LOWER_IS_BETTER
 
 
+def axis_name(metric: Metric) -> str:
+    """As a chart's scale calls it, with which end is the good one where that is the low one."""
+    return f"{metric_words(metric)}{', lower is better' if lower_is_better(metric) else ''}"
+
+
+def directions(metrics: Sequence[Metric]) -> str:
+    """Which of these metrics are better where they are lower; nothing where none is."""
+    lower = [metric_words(metric) for metric in metrics if lower_is_better(metric)]
+    if not lower:
+        return ""
+    listed = " and ".join(lower)
+    return f"Of {listed}, lower is better."
+
+
 def cut(text: str, most: int) -> str:
     """The beginning of a text, with a sign where more of it is left out."""
     return text if len(text) <= most else text[:most] + "…"
@@ -187,6 +207,8 @@ def cut(text: str, most: int) -> str:
 
 def size(n_bytes: float) -> str:
     """A file's or folder's size."""
+    if n_bytes < 1e5:
+        return f"{n_bytes / 1e3:.1f} kB"
     return f"{n_bytes / 1e6:.1f} MB" if n_bytes < 1e9 else f"{n_bytes / 1e9:.2f} GB"
 
 

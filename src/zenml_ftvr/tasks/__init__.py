@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from zenml_ftvr.tasks.answers import Answers, ClassAnswers, score, unit_weights
+from zenml_ftvr.tasks.answers import (
+    Answers,
+    ClassAnswers,
+    NumberAnswers,
+    SetAnswers,
+    TagAnswers,
+    score,
+    unit_weights,
+)
 from zenml_ftvr.tasks.causal_lm import CausalWork
 from zenml_ftvr.tasks.encoded import EncodedRows
 from zenml_ftvr.tasks.image_classification import ImageWork
@@ -31,10 +39,13 @@ __all__ = [
     "ClassAnswers",
     "EncodedRows",
     "HeadKind",
+    "NumberAnswers",
     "Outputs",
     "PackedRows",
     "RowWork",
     "SeqToSeqWork",
+    "SetAnswers",
+    "TagAnswers",
     "TargetKind",
     "TargetScale",
     "Work",

@@ -6,6 +6,7 @@ replacement give its interval, whatever the metric.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -323,6 +324,18 @@ class TagAnswers:
             wanted, found = _entities(true), _entities(said)
             counts.append((len(wanted & found), len(found), len(wanted)))
         return np.asarray(counts, dtype=np.float64).reshape(-1, 3)
+
+    def spans_by_type(self) -> dict[str, tuple[int, int, int]]:
+        """Of each type of span over all rows: those found whole, said, and true."""
+        found: Counter[str] = Counter()
+        said: Counter[str] = Counter()
+        true: Counter[str] = Counter()
+        for wanted, given in zip(self.truth, self.predicted, strict=True):
+            of_truth, of_answer = _entities(wanted), _entities(given)
+            found.update(kind for kind, *_ in of_truth & of_answer)
+            said.update(kind for kind, *_ in of_answer)
+            true.update(kind for kind, *_ in of_truth)
+        return {kind: (found[kind], said[kind], true[kind]) for kind in sorted(said | true)}
 
 
 def _entities(tags: Sequence[str]) -> set[tuple[str, int, int]]:

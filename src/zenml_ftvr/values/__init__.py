@@ -73,6 +73,8 @@ from zenml_ftvr.values.evaluation import (
     LabelScore,
     MetricNote,
     ModelEvaluation,
+    NumberErrors,
+    NumberSample,
     SliceScore,
 )
 from zenml_ftvr.values.evaluation_settings import (
@@ -97,6 +99,7 @@ from zenml_ftvr.values.task import (
     TaskKind,
     TextClassification,
     TokenClassification,
+    are_spans,
     metric_of,
     metrics_of,
 )
@@ -189,7 +192,9 @@ __all__ = [
     "ModelEvaluation",
     "ModelSource",
     "ModelTest",
+    "NumberErrors",
     "NumberFormat",
+    "NumberSample",
     "OtherBase",
     "Outcome",
     "PairedDifference",
@@ -237,6 +242,7 @@ __all__ = [
     "TrainedModel",
     "TrainingMemory",
     "TrainingPlan",
+    "are_spans",
     "from_unit_score",
     "metric_of",
     "metrics_of",

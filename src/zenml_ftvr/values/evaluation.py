@@ -23,19 +23,22 @@ __all__ = [
     "LabelScore",
     "MetricNote",
     "ModelEvaluation",
+    "NumberErrors",
+    "NumberSample",
     "SliceScore",
 ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelScore:
-    """One class on the test rows."""
+    """One class, label, tag or type of span on the test rows."""
 
     label: str
     precision: float
     recall: float
     f1: float
     n_rows: int
+    """Test rows that truly have it; of a tag, words; of a type of span, spans."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +125,35 @@ class Generation:
     """Rows that were written: all test rows, or the first so many of a language model."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberSample:
+    """A test row whose number was missed by far; holds a text of the user's, as `LabelDoubt`."""
+
+    row_id: str
+    text: str
+    """The beginning of the row's input."""
+    truth: float
+    answered: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberErrors:
+    """How far a model's numbers are off on the test rows, in the unit of the numbers."""
+
+    bias: float
+    """Mean of the answer less the truth: above 0, answers are too high on average."""
+    median: float
+    """Of the distance between answer and truth, as the two below."""
+    p90: float
+    largest: float
+    rmse_of_mean: float
+    """Of always answering with the mean of the training rows' numbers."""
+    pairs: tuple[tuple[float, float], ...]
+    """Truth and answer of test rows, at most some hundreds, evenly spaced by their truth."""
+    worst: tuple[NumberSample, ...]
+    """The rows that were missed by most, worst first."""
+
+
 ForgettingMeasure = Literal["masked loss", "causal loss", "neighbour agreement"]
 """`masked loss`, `causal loss`: nats a token on general text, by the base's own head.
 `neighbour agreement`: share of each text's nearest texts that are still its nearest, 0 to 1."""
@@ -159,8 +191,11 @@ class ModelEvaluation:
     kind: Kind
     scores: tuple[Score, ...]
     labels: tuple[LabelScore, ...]
+    """Classes; labels of sets; tags; none of tasks without them, and of label sets and tags none in
+    evaluations from before they were counted."""
     confusion: tuple[tuple[int, ...], ...]
-    """Rows: true label; columns: predicted label; in the order of `labels`."""
+    """Rows: true label; columns: predicted label; in the order of `labels`. Counts rows, of tags
+    words; a word that was given no tag is in no column. None of label sets."""
     seconds: float
     rows_per_second: float
     probabilities: ProbabilityCheck | None = None
@@ -175,6 +210,11 @@ class ModelEvaluation:
     """None where no pretrained weight was changed, and where it was not asked for."""
     generation: Generation | None = None
     """None of tasks that write no text."""
+    spans: tuple[LabelScore, ...] = ()
+    """Types of spans of words, of tags that mark where one begins (B-, I-): right where type,
+    beginning and end are."""
+    numbers: NumberErrors | None = None
+    """None of tasks whose answer is no number."""
     notes: tuple[str, ...] = ()
     """What could not be measured and why, each a sentence."""
 

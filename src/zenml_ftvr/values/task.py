@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
@@ -20,6 +20,7 @@ __all__ = [
     "TaskKind",
     "TextClassification",
     "TokenClassification",
+    "are_spans",
     "metric_of",
     "metrics_of",
 ]
@@ -184,6 +185,11 @@ if TYPE_CHECKING:
 else:
     _TASKS = TextClassification | TokenClassification | CausalLM | Seq2Seq | ImageClassification
     Task = Annotated[_TASKS, Tagged(), KnownKind(_TASKS, "task", "text-classification")]
+
+
+def are_spans(tags: Iterable[str]) -> bool:
+    """Whether tags say where spans begin and go on: B-X, I-X and their like."""
+    return any(tag[:2] in ("B-", "I-", "S-", "E-") for tag in tags)
 
 
 def metric_of(task: Task) -> Metric:

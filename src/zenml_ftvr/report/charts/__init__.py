@@ -8,6 +8,7 @@ from zenml_ftvr.report.charts.lines import Series, line_chart
 from zenml_ftvr.report.charts.map import map_chart
 from zenml_ftvr.report.charts.pareto import Place, pareto_chart
 from zenml_ftvr.report.charts.reliability import ReliabilityPoint, reliability_chart
+from zenml_ftvr.report.charts.scatter import scatter_chart
 
 __all__ = [
     "Growth",
@@ -23,4 +24,5 @@ __all__ = [
     "pair_chart",
     "pareto_chart",
     "reliability_chart",
+    "scatter_chart",
 ]

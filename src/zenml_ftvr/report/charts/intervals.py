@@ -35,10 +35,11 @@ class Interval:
 def interval_chart(
     title: str,
     rows: Sequence[Interval],
+    axis: str,
     reference: tuple[str, float] | None = None,
     width: int = WIDE,
 ) -> str:
-    """Dots with whiskers on a common scale; a dashed line for the reference."""
+    """Dots with whiskers on a common scale named `axis`; a dashed line for the reference."""
     rows = [row for row in rows if finite(row.value, row.low, row.high)]
     if not rows:
         return ""
@@ -67,7 +68,8 @@ def interval_chart(
             f'stroke="{COLOURS[0]}" stroke-width="2.5"/>'
             f'<circle cx="{x(row.value):.1f}" cy="{y}" r="5.5" fill="{COLOURS[0]}"/>'
         )
-    return svg(width, bottom + 26, title, "".join(parts))
+    parts.append(text(x.end, bottom + 36, axis, "end", "muted"))
+    return svg(width, bottom + 42, title, "".join(parts))
 
 
 def _scale(

@@ -12,7 +12,7 @@ from zenml_ftvr.report.sections.generation import generation
 from zenml_ftvr.report.sections.loading import usage
 from zenml_ftvr.report.sections.outcomes import outcomes, record
 from zenml_ftvr.report.sections.provenance import plan_table, provenance
-from zenml_ftvr.report.sections.ranking import ranking, reasons
+from zenml_ftvr.report.sections.ranking import ranking, reasons, task_of
 from zenml_ftvr.report.sections.reliability import reliability
 from zenml_ftvr.report.sections.results import results
 from zenml_ftvr.report.sections.serving import serving
@@ -47,5 +47,6 @@ __all__ = [
     "results",
     "serving",
     "slices",
+    "task_of",
     "usage",
 ]

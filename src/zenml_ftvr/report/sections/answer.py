@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zenml_ftvr.report import wording as w
 from zenml_ftvr.report.blocks import Blocks, Callout, Fact, Facts, Verdict
+from zenml_ftvr.report.sections.by_label import label_words
 from zenml_ftvr.values import Evaluation, Recommendation
 
 __all__ = ["answer", "disappointments"]
@@ -13,11 +14,12 @@ def answer(recommendation: Recommendation, evaluation: Evaluation) -> Blocks:
     """The verdict, and the numbers that decide whether one believes it."""
     metric = recommendation.metric
     score = evaluation.model(evaluation.choice).score(metric)
+    direction = "; lower is better" if w.lower_is_better(metric) else ""
     tiles = [
         Fact(
             w.number(score.value),
             f"{w.metric_name(metric)} on {w.count(evaluation.n_test)} test rows",
-            f"95 %: {w.number(score.low)} to {w.number(score.high)}",
+            f"95 %: {w.number(score.low)} to {w.number(score.high)}{direction}",
         )
     ]
     difference = next(
@@ -33,7 +35,7 @@ def answer(recommendation: Recommendation, evaluation: Evaluation) -> Blocks:
         tiles.append(
             Fact(
                 f"{difference.mean:+.3f}",
-                "against the baseline",
+                f"against the baseline{direction.replace('; ', ', ')}",
                 f"{difference.low:+.3f} to {difference.high:+.3f}, {judged}",
             )
         )
@@ -64,18 +66,21 @@ def disappointments(recommendation: Recommendation, evaluation: Evaluation) -> t
     sentences = []
     for model in evaluation.models:
         answered = [
-            label.label
-            for label, column in zip(model.labels, zip(*model.confusion, strict=True), strict=True)
+            model.labels[place].label
+            for place, column in enumerate(zip(*model.confusion, strict=True))
             if any(column)
         ]
         if len(answered) == 1:
+            is_of_tags = label_words(model).one == "tag"
+            what = "word of the unseen rows" if is_of_tags else "unseen row"
             sentences.append(
-                f"{w.approach_name(model.kind)} answers every unseen row with '{answered[0]}': its "
+                f"{w.approach_name(model.kind)} answers every {what} with '{answered[0]}': its "
                 f"training collapsed. Lower its learning rate, or take another seed."
             )
     for one in evaluation.differences:
         chosen = one.first == evaluation.choice and one.metric == recommendation.metric
-        if chosen and one.high < 0:
+        is_worse = one.low > 0 if w.lower_is_better(one.metric) else one.high < 0
+        if chosen and is_worse:
             sentences.append(
                 f"On the unseen rows the choice is significantly worse than the baseline "
                 f"({w.difference_text(one)} {w.metric_words(one.metric)}): use the baseline, which "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from zenml_ftvr.report import wording as w
 from zenml_ftvr.report.blocks import Blocks, Bullets, Details, Paragraph, Table, Verdict
 from zenml_ftvr.report.charts import Interval, drawn, interval_chart
+from zenml_ftvr.report.sections.results import metric_notes
 from zenml_ftvr.report.sections.serving import pareto, serving_table
 from zenml_ftvr.values import ApproachDifference, ArmResult, Comparison
 
@@ -24,7 +25,7 @@ def comparison(found: Comparison) -> Blocks:
         Verdict(found.verdict),
         Paragraph(_setting(found)),
         _arms(found),
-        *drawn(lambda width: interval_chart(title, rows, None, width)),
+        *drawn(lambda width: interval_chart(title, rows, w.axis_name(found.metric), None, width)),
         Bullets(tuple(_difference(one) for one in found.differences)),
         Bullets(
             tuple(f"{w.approach_name(kind)} was left out: {why}" for kind, why in found.left_out)
@@ -91,6 +92,7 @@ def _other_metrics(found: Comparison) -> Blocks:
     if not others:
         return ()
     return (
+        *metric_notes([found.metric, *others]),
         Table(
             header=("Approach", *(f"{w.metric_name(metric)} [95 %]" for metric in others)),
             rows=tuple(

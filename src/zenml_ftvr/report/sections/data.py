@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from zenml_ftvr.report import wording as w
 from zenml_ftvr.report.blocks import Blocks, Callout, Fact, Facts, Heading, Paragraph, Table
-from zenml_ftvr.report.sections.results import CLASSES_SHOWN
-from zenml_ftvr.values import DataChecks, DataProfile
+from zenml_ftvr.report.sections.by_label import LABELS_SHOWN
+from zenml_ftvr.values import DataChecks, DataProfile, Task, TokenClassification
 
 __all__ = ["data"]
 
 
-def data(profile: DataProfile) -> Blocks:
-    """Sizes, classes, and what was looked for in the rows."""
+def data(profile: DataProfile, task: Task | None = None) -> Blocks:
+    """Sizes, labels, and what was looked for in the rows; a task calls its labels by their name."""
+    label = _label(profile, task)
     return (
         *(Callout(sentence) for sentence in profile.warnings),
-        Facts(_tiles(profile)),
-        *_classes(profile),
+        Facts(_tiles(profile, label)),
+        *_labels(profile, label),
         *_checks(profile),
     )
 
 
-def _tiles(profile: DataProfile) -> tuple[Fact, ...]:
+def _label(profile: DataProfile, task: Task | None) -> tuple[str, str]:
+    """What a label is called, one and many."""
+    if isinstance(task, TokenClassification):
+        return "tag", "tags"
+    return ("class", "classes") if profile.has_classes else ("label", "labels")
+
+
+def _tiles(profile: DataProfile, label: tuple[str, str]) -> tuple[Fact, ...]:
     tiles = [
         Fact(w.count(profile.n_rows), "rows", profile.source),
         Fact(
@@ -30,8 +38,12 @@ def _tiles(profile: DataProfile) -> tuple[Fact, ...]:
         ),
     ]
     if profile.classes:
-        largest = f"the largest has {profile.majority_share:.0%} of the training rows"
-        tiles.append(Fact(w.count(profile.n_classes), "classes", largest))
+        one, many = label
+        share = f"{profile.majority_share:.0%} of the training rows"
+        largest = f"the largest has {share}"
+        if not profile.has_classes:
+            largest = f"the commonest {one} is in {share}"
+        tiles.append(Fact(w.count(profile.n_classes), many, largest))
     if profile.numbers is not None:
         numbers = profile.numbers
         spread = f"from {numbers.minimum:g} to {numbers.maximum:g}, {numbers.mean:g} on average"
@@ -58,7 +70,7 @@ def _tiles(profile: DataProfile) -> tuple[Fact, ...]:
 
 
 def _more_than_one(profile: DataProfile) -> str:
-    return f"with more than one {'label' if profile.classes else 'answer'}"
+    return f"with more than one {'label' if profile.has_classes else 'answer'}"
 
 
 def _sizes(profile: DataProfile) -> Fact:
@@ -75,14 +87,15 @@ def _sizes(profile: DataProfile) -> Fact:
     )
 
 
-def _classes(profile: DataProfile) -> Blocks:
-    """The largest classes with bars; nothing where there are none."""
+def _labels(profile: DataProfile, label: tuple[str, str]) -> Blocks:
+    """The commonest labels with bars; nothing where there are none."""
+    one, many = label
     ordered = sorted(profile.classes, key=lambda one: -one.total)
     if not ordered:
         return ()
-    shown, rest = ordered[:CLASSES_SHOWN], len(ordered) - CLASSES_SHOWN
+    shown, rest = ordered[:LABELS_SHOWN], len(ordered) - LABELS_SHOWN
     table = Table(
-        header=("Class", "Train", "Validation", "Test"),
+        header=(one.capitalize(), "Train", "Validation", "Test"),
         rows=tuple(
             (one.label, w.count(one.train), w.count(one.validation), w.count(one.test))
             for one in shown
@@ -90,9 +103,13 @@ def _classes(profile: DataProfile) -> Blocks:
         numeric=frozenset({1, 2, 3}),
         shares=tuple(one.total / ordered[0].total for one in shown),
     )
-    if rest <= 0:
-        return (table,)
-    return table, Paragraph(f"and {rest} smaller classes", "small")
+    blocks: Blocks = (table,)
+    if rest > 0:
+        blocks += (Paragraph(f"and {rest} smaller {many}", "small"),)
+    if not profile.has_classes:
+        counted = f"Rows that have the {one}; a row can have several, so that they add up to more."
+        blocks += (Paragraph(counted, "small"),)
+    return blocks
 
 
 def _checks(profile: DataProfile) -> Blocks:
@@ -100,16 +117,12 @@ def _checks(profile: DataProfile) -> Blocks:
     checks = profile.checks
     if checks is None:
         return ()
+    thing = "text" if profile.widths is None else "image"
     rows = [
-        ("Rows that repeat a text", w.count(profile.n_duplicates), "beyond the first of each"),
-        (f"Texts {_more_than_one(profile)}", w.count(profile.n_conflicts), ""),
-        *_leaks(checks),
-        (
-            "Rows far longer than the rest",
-            w.count(checks.n_far_longer),
-            f"beyond {w.count(checks.far_longer_than)} characters",
-        ),
-        ("Rows that look wrongly decoded", w.count(checks.n_misencoded), ""),
+        (f"Rows that repeat a {thing}", w.count(profile.n_duplicates), "beyond the first of each"),
+        (f"{thing.capitalize()}s {_more_than_one(profile)}", w.count(profile.n_conflicts), ""),
+        *_leaks(checks, thing),
+        *(_of_texts(checks) if profile.widths is None else ()),
     ]
     if profile.tokens is not None:
         share = f"{profile.tokens.truncated_share:.1%}"
@@ -120,8 +133,24 @@ def _checks(profile: DataProfile) -> Blocks:
     )
 
 
-def _leaks(checks: DataChecks) -> list[tuple[str, str, str]]:
-    """Rows that stand in two splits, the same or nearly."""
+def _leaks(checks: DataChecks, thing: str) -> list[tuple[str, str, str]]:
+    """Rows that stand in two splits, the same."""
+    return [
+        (
+            f"Test rows with the {thing} of a training or validation row",
+            w.count(checks.n_leaked_test),
+            "",
+        ),
+        (
+            f"Validation rows with the {thing} of a training row",
+            w.count(checks.n_leaked_validation),
+            "",
+        ),
+    ]
+
+
+def _of_texts(checks: DataChecks) -> list[tuple[str, str, str]]:
+    """What is looked for in words and letters, which images have none of."""
     alike = f"{w.count(checks.n_compared)} distinct texts compared"
     if checks.n_compared < checks.n_distinct:
         alike = (
@@ -129,16 +158,6 @@ def _leaks(checks: DataChecks) -> list[tuple[str, str, str]]:
             f"texts compared"
         )
     return [
-        (
-            "Test rows with the text of a training or validation row",
-            w.count(checks.n_leaked_test),
-            "",
-        ),
-        (
-            "Validation rows with the text of a training row",
-            w.count(checks.n_leaked_validation),
-            "",
-        ),
         (
             "Texts nearly the same as another",
             w.count(checks.n_near_duplicates),
@@ -154,4 +173,10 @@ def _leaks(checks: DataChecks) -> list[tuple[str, str, str]]:
             w.count(checks.n_near_leaked_validation),
             "likewise",
         ),
+        (
+            "Rows far longer than the rest",
+            w.count(checks.n_far_longer),
+            f"beyond {w.count(checks.far_longer_than)} characters",
+        ),
+        ("Rows that look wrongly decoded", w.count(checks.n_misencoded), ""),
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zenml_ftvr.report import wording as w
-from zenml_ftvr.report.blocks import Blocks, Heading, Paragraph, Table
+from zenml_ftvr.report.blocks import Blocks, Details, Heading, Paragraph, Table
 from zenml_ftvr.values import Evaluation, Generation
 
 __all__ = ["generation"]
@@ -19,14 +19,26 @@ def generation(evaluation: Evaluation) -> Blocks:
         return ()
     return (
         Paragraph(
-            f"{w.approach_name(model.kind)} wrote {w.count(found.n_rows)} of the test rows' texts. "
+            f"{w.approach_name(model.kind)} wrote the texts of {_how_many(found, evaluation)} test "
+            f"rows. "
             f"Metrics of written text disagree for known reasons, so that none of them stands "
             f"alone.",
             "small",
         ),
         _metrics(found),
         *_samples(found),
+        *(
+            Details(f"What {w.approach_name(one.kind)} writes", _samples(one.generation))
+            for one in evaluation.models
+            if one is not model and one.generation is not None and one.generation.samples
+        ),
     )
+
+
+def _how_many(found: Generation, evaluation: Evaluation) -> str:
+    if found.n_rows == evaluation.n_test:
+        return f"all {w.count(found.n_rows)}"
+    return f"{w.count(found.n_rows)} of {w.count(evaluation.n_test)}"
 
 
 def _metrics(found: Generation) -> Table:

@@ -82,7 +82,12 @@ def _row(kind: Kind, basis: str, forecast: Score | None, reached: Score) -> tupl
     if low <= value <= high:
         judged = "within the limits"
     else:
-        judged = "below the limits" if value < low else "above the limits"
+        is_below = value < low
+        is_better = is_below == w.lower_is_better(reached.metric)
+        judged = (
+            f"{'below' if is_below else 'above'} the limits, "
+            f"{'better' if is_better else 'worse'} than forecast"
+        )
     limits = f"{known}, {forecast.level:.0%} limits"
     return (name, limits, w.score_text(forecast), w.score_text(reached), judged)
 

@@ -14,7 +14,7 @@ from zenml_ftvr.report.blocks import (
 from zenml_ftvr.report.charts import Interval, drawn, interval_chart
 from zenml_ftvr.values import Metric, RankedArm, Recommendation, Task
 
-__all__ = ["ranking", "reasons", "top_class"]
+__all__ = ["ranking", "reasons", "task_of", "top_class"]
 
 
 BASES: dict[str, str] = {
@@ -68,6 +68,8 @@ def _how_known(recommendation: Recommendation) -> str:
         sentences.append(
             f"Scores from cross-validation are {name} on the training rows with 95 % intervals."
         )
+    if lower := w.directions([recommendation.metric]):
+        sentences.append(lower)
     if "piloted" in bases:
         levels = {
             f"{arm.forecast.score.level:.0%}"
@@ -105,7 +107,8 @@ def _measured_chart(recommendation: Recommendation) -> Blocks:
     metric = recommendation.metric
     mark = top_class(metric, recommendation.evidence.majority_share)
     title = f"{w.metric_name(metric)} before training, with intervals"
-    return drawn(lambda width: interval_chart(title, measured, mark, width))
+    axis = w.axis_name(metric)
+    return drawn(lambda width: interval_chart(title, measured, axis, mark, width))
 
 
 def task_of(recommendation: Recommendation) -> Task | None:

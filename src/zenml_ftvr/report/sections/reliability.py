@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zenml_ftvr.report import wording as w
-from zenml_ftvr.report.blocks import Blocks, Bullets, Details, Paragraph, Table
+from zenml_ftvr.report.blocks import Blocks, Bullets, Caption, Details, Paragraph, Table
 from zenml_ftvr.report.charts import ReliabilityPoint, drawn, reliability_chart
 from zenml_ftvr.values import Evaluation, ProbabilityCheck, Reliability
 
@@ -23,11 +23,11 @@ def reliability(evaluation: Evaluation) -> Blocks:
     series = [(label, _points(one)) for label, one in _forms(check)]
     title = f"Confidence of {name} and the share of its answers that is right"
     return (
-        Paragraph(
+        Caption(
             f"On the dashed line, answers given with 80 % confidence are right 80 times in 100. "
-            f"The picture is of {name}; marks are as large as their rows are many. {check.binning}",
-            "small",
+            f"The picture is of {name}; marks are as large as their rows are many."
         ),
+        Paragraph(check.binning, "small"),
         *drawn(lambda width: reliability_chart(title, series, width)),
         _errors(checked),
         Bullets((_temperature(check), check.bias)),

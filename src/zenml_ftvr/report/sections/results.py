@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from zenml_ftvr.report import wording as w
-from zenml_ftvr.report.blocks import (
-    Blocks,
-    Bullets,
-    Details,
-    Heading,
-    HeatTable,
-    Paragraph,
-    Table,
-)
+from zenml_ftvr.report.blocks import Blocks, Bullets, Heading, Paragraph, Table
 from zenml_ftvr.report.charts import Interval, drawn, interval_chart
+from zenml_ftvr.report.sections.by_label import by_label
+from zenml_ftvr.report.sections.numbers import number_errors
 from zenml_ftvr.report.sections.ranking import top_class
 from zenml_ftvr.values import Evaluation, Metric, ModelEvaluation, ModelTest, PairedDifference
 
-__all__ = ["CLASSES_SHOWN", "results"]
+__all__ = ["metric_notes", "results"]
 
-CLASSES_SHOWN = 20  # rows of bars, and of the confusion table, that a page can still show
-CONFUSIONS_SHOWN = 15  # of more classes, the most frequent confusions
+OF_OWN_TOKENS: frozenset[Metric] = frozenset({"perplexity"})
+"""Of a token, so that models with other tokenizers cannot be subtracted."""
 
 
 def results(evaluation: Evaluation) -> Blocks:
     """Test scores of every model, differences, classes, confusions."""
-    metrics = [score.metric for score in evaluation.models[0].scores]
+    metrics = _shown_metrics(evaluation)
     chosen = evaluation.model(evaluation.choice)
     return (
         Paragraph(f"{w.count(evaluation.n_test)} rows that nothing was fitted to, read once."),
@@ -37,7 +33,7 @@ def results(evaluation: Evaluation) -> Blocks:
             rows=tuple(
                 (
                     w.approach_name(model.kind),
-                    *(w.score_text(score) for score in model.scores),
+                    *(w.score_text(model.score(metric)) for metric in metrics),
                     f"{model.rows_per_second:,.0f}",
                 )
                 for model in evaluation.models
@@ -45,12 +41,38 @@ def results(evaluation: Evaluation) -> Blocks:
             numeric=frozenset(range(1, len(metrics) + 2)),
             chosen=0,
         ),
+        *metric_notes(metrics),
         *_scores_chart(evaluation, metrics[0]),
         Bullets(_untested(evaluation)),
         *_tests(evaluation),
         Bullets(tuple(note for model in evaluation.models for note in _notes(model))),
-        *(_by_class(chosen) if chosen.labels else ()),
+        *by_label(chosen),
+        *number_errors(evaluation),
     )
+
+
+def _shown_metrics(evaluation: Evaluation) -> list[Metric]:
+    """All that were measured, but for spans of tags that mark none, such as parts of speech."""
+    first = evaluation.models[0]
+    metrics = [score.metric for score in first.scores]
+    if evaluation.metric == "token_accuracy" and first.labels and not first.spans:
+        metrics = [metric for metric in metrics if metric != "entity_f1"]
+    if evaluation.metric in metrics:
+        metrics.sort(key=lambda metric: metric != evaluation.metric)
+    return metrics
+
+
+def metric_notes(metrics: Sequence[Metric]) -> Blocks:
+    """What a reader has to know of numbers that do not run from bad at 0 to good at 1."""
+    sentences = w.directions(metrics)
+    if "bits_per_byte" in metrics and "perplexity" in metrics:
+        sentences += (
+            " Perplexity and token accuracy are of each model's own tokens, which differ (the "
+            "baseline's are bytes): between models, compare bits per byte."
+        )
+    if "rmse" in metrics:
+        sentences += " RMSE is in the unit of the numbers."
+    return (Paragraph(sentences.strip(), "small"),) if sentences.strip() else ()
 
 
 def _notes(model: ModelEvaluation) -> tuple[str, ...]:
@@ -67,14 +89,17 @@ def _tests(evaluation: Evaluation) -> Blocks:
     groups = ""
     if evaluation.n_groups is not None and evaluation.n_groups != evaluation.n_test:
         groups = f" ({w.count(evaluation.n_groups)} groups)"
+    counted = any(one.only_first_right is not None for one in evaluation.tests)
+    mcnemar = (
+        "McNemar's test is of the rows that one of the two alone answers right; " if counted else ""
+    )
     return (
         Heading("Is the difference more than chance?"),
         Paragraph(
-            f"Every two models on the same rows. McNemar's test is of the rows that one of the two "
-            f"alone answers right; the paired bootstrap draws {drawn_again}{groups}. p-values are "
-            f"corrected by Holm's method for all comparisons that were made; below 0.05 a "
-            f"difference is called significant. They speak of these models: other seeds would "
-            f"make others.",
+            f"Every two models on the same rows. {mcnemar}{'the' if counted else 'The'} paired "
+            f"bootstrap draws {drawn_again}{groups}. p-values are corrected by Holm's method for "
+            f"all comparisons that were made; below 0.05 a difference is called significant. They "
+            f"speak of these models: other seeds would make others.",
             "small",
         ),
         Table(
@@ -109,16 +134,19 @@ def _scores_chart(evaluation: Evaluation, metric: Metric) -> Blocks:
     ]
     mark = top_class(metric, evaluation.majority_accuracy)
     title = f"{w.metric_name(metric)} on the test rows with 95 % intervals"
-    return drawn(lambda width: interval_chart(title, rows, mark, width))
+    axis = w.axis_name(metric)
+    return drawn(lambda width: interval_chart(title, rows, axis, mark, width))
 
 
 def _untested(evaluation: Evaluation) -> tuple[str, ...]:
     """Differences to the baseline that the table of tests does not have."""
     tested = {(one.first, one.second, one.metric) for one in evaluation.tests}
+    shown = [metric for metric in _shown_metrics(evaluation) if metric not in OF_OWN_TOKENS]
     return tuple(
         _against(one)
         for one in evaluation.differences
         if (one.first, one.second, one.metric) not in tested
+        and (one.metric in shown or evaluation.metric == one.metric)
     )
 
 
@@ -128,66 +156,4 @@ def _against(one: PairedDifference) -> str:
         f"{w.metric_words(one.metric)}: {w.difference_text(one)}, "
         f"{'significant' if one.is_significant else 'within chance'} on the same "
         f"{w.count(one.n_rows)} rows."
-    )
-
-
-def _by_class(chosen: ModelEvaluation) -> Blocks:
-    return (
-        Heading(f"Classes: {w.approach_name(chosen.kind)}"),
-        *_classes(chosen),
-        Heading("What is taken for what"),
-        *_confusions(chosen),
-    )
-
-
-def _classes(model: ModelEvaluation) -> Blocks:
-    whole = Table(
-        header=("Class, worst first", "Precision", "Recall", "F1", "Test rows"),
-        rows=tuple(
-            (
-                one.label,
-                w.number(one.precision),
-                w.number(one.recall),
-                w.number(one.f1),
-                w.count(one.n_rows),
-            )
-            for one in sorted(model.labels, key=lambda one: one.f1)
-        ),
-        numeric=frozenset({1, 2, 3, 4}),
-    )
-    if len(whole.rows) <= CLASSES_SHOWN:
-        return (whole,)
-    first = Table(header=whole.header, rows=whole.rows[:CLASSES_SHOWN], numeric=whole.numeric)
-    return first, Details(f"All {len(whole.rows)} classes", (whole,))
-
-
-def _confusions(model: ModelEvaluation) -> Blocks:
-    labels = tuple(one.label for one in model.labels)
-    if len(labels) <= CLASSES_SHOWN:
-        return (
-            Paragraph(
-                "Rows: true class. Columns: answered. Blue is right, orange wrong; the darker, the "
-                "larger the share of the row.",
-                "small",
-            ),
-            HeatTable(labels=labels, counts=model.confusion),
-        )
-    pairs = sorted(
-        (
-            (cell, labels[true], labels[predicted])
-            for true, row in enumerate(model.confusion)
-            for predicted, cell in enumerate(row)
-            if true != predicted and cell
-        ),
-        reverse=True,
-    )
-    return (
-        Table(
-            header=("True class", "Answered", "Test rows"),
-            rows=tuple(
-                (true, predicted, w.count(cell))
-                for cell, true, predicted in pairs[:CONFUSIONS_SHOWN]
-            ),
-            numeric=frozenset({2}),
-        ),
     )

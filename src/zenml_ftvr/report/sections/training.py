@@ -40,7 +40,7 @@ def _curves_of(model: TrainedModel) -> Blocks:
 
 
 def _readings(model: TrainedModel) -> Blocks:
-    """The numbers of the curves; of very many, evenly spaced ones and the last."""
+    """The numbers of the curves; of very many, those with a validation score first."""
     names = {"train/loss": "Training loss", "eval/loss": "Validation loss"}
     names |= {name: words[:1].upper() + words[1:] for name, words in _shown_scores(model).items()}
     at: dict[int, dict[str, float]] = {}
@@ -50,9 +50,10 @@ def _readings(model: TrainedModel) -> Blocks:
     shown = [name for name in names if any(name in readings for readings in at.values())]
     if not shown:
         return ()
-    every = -(-len(at) // READINGS_SHOWN)
-    steps = sorted(at)
-    kept = [step for place, step in enumerate(reversed(steps)) if place % every == 0][::-1]
+    kept = _spread([step for step in at if any(one != "train/loss" for one in at[step])])
+    if len(kept) < READINGS_SHOWN:  # those with a validation score tell most
+        others = [step for step in at if step not in kept]
+        kept = sorted({*kept, *_spread(others, READINGS_SHOWN - len(kept))})
     table = Table(
         header=("Step", *(names[name] for name in shown)),
         rows=tuple(
@@ -65,6 +66,13 @@ def _readings(model: TrainedModel) -> Blocks:
         numeric=frozenset(range(len(shown) + 1)),
     )
     return (Details("The numbers of these curves", (table,)),)
+
+
+def _spread(steps: Sequence[int], most: int = READINGS_SHOWN) -> list[int]:
+    """At most so many steps, evenly spaced, the last one among them."""
+    ordered = sorted(steps)
+    every = -(-len(ordered) // most)
+    return [step for place, step in enumerate(reversed(ordered)) if place % every == 0][::-1]
 
 
 def _shown_scores(model: TrainedModel) -> dict[str, str]:

@@ -19,11 +19,12 @@ def slices(evaluation: Evaluation) -> Blocks:
         return ()
     worse = [one for one in model.slices if one.is_worse]
     metric = w.metric_words(model.slices[0].score.metric)
+    direction = "Lower is better. " if w.lower_is_better(model.slices[0].score.metric) else ""
     return (
         Paragraph(
             f"The {metric} of {w.approach_name(model.kind)} on parts of the test rows, beside that "
-            f"of all other rows. p-values are corrected for the {model.slices[0].n_comparisons} "
-            f"parts that were looked at.",
+            f"of all other rows. {direction}p-values are corrected for the "
+            f"{model.slices[0].n_comparisons} parts that were looked at.",
             "small",
         ),
         *(
@@ -81,17 +82,18 @@ def label_doubts(evaluation: Evaluation) -> Blocks:
 
 
 def _doubts_table(doubts: tuple[LabelDoubt, ...]) -> Table:
+    has_texts = any(one.text for one in doubts)  # images have none
     return Table(
-        header=("Row", "Text", "Label", "Model says", "Probabilities"),
+        header=("Row", *(("Text",) if has_texts else ()), "Label", "Model says", "Probabilities"),
         rows=tuple(
             (
                 f"{one.row_id[:12]}, {one.split}",
-                w.cut(one.text, TEXT_SHOWN) or w.NOTHING,
+                *((w.cut(one.text, TEXT_SHOWN) or w.NOTHING,) if has_texts else ()),
                 one.given,
                 one.suggested,
                 f"{one.probability_given:.1%} / {one.probability_suggested:.1%}",
             )
             for one in doubts
         ),
-        numeric=frozenset({4}),
+        numeric=frozenset({4 if has_texts else 3}),
     )
