@@ -21,6 +21,8 @@ from zenml_ftvr.values import (
     Metric,
     MetricNote,
     ModelEvaluation,
+    NumberErrors,
+    NumberSample,
     PairedDifference,
     ParetoPoint,
     Quantiles,
@@ -133,10 +135,12 @@ def _evaluation(name: str, metrics: Sequence[Metric], labels: tuple[str, ...]) -
                 kind=kind,  # type: ignore[arg-type]
                 scores=tuple(_task_score(metric, 0.09 * index) for metric in metrics),
                 labels=tuple(
-                    LabelScore(label=label, precision=0.8, recall=0.75, f1=0.77, n_rows=75)
-                    for label in (labels if one_label else ())
+                    LabelScore(label=label, precision=0.8, recall=0.75, f1=0.77, n_rows=n_rows)
+                    for label, n_rows in zip(labels, (300, 150, 75, 18), strict=False)
                 ),
-                confusion=confusion if one_label else (),
+                confusion=confusion if name in ("images", "tags") else (),
+                spans=_spans() if name == "tags" else (),
+                numbers=_number_errors(0.4 * index) if name == "numbers" else None,
                 seconds=2.5,
                 rows_per_second=216.0,
                 probabilities=findings.probabilities(0.04) if one_label else None,
@@ -185,6 +189,35 @@ def _evaluation(name: str, metrics: Sequence[Metric], labels: tuple[str, ...]) -
                 dominated_by=None,
             )
             for one in models
+        ),
+    )
+
+
+def _spans() -> tuple[LabelScore, ...]:
+    return tuple(
+        LabelScore(label=kind, precision=0.9, recall=0.8, f1=f1, n_rows=90)
+        for kind, f1 in (("name", 0.85), (hand_made.SCRIPT, 0.41))
+    )
+
+
+def _number_errors(worse: float) -> NumberErrors:
+    truth = [-3.5 + 1.7 * place for place in range(60)]
+    pairs = tuple((one, one + (-1) ** round(one) * (1.5 + worse)) for one in truth)
+    return NumberErrors(
+        bias=0.25 + worse,
+        median=1.5 + worse,
+        p90=4.75 + worse,
+        largest=1_204.5,
+        rmse_of_mean=29.3,
+        pairs=pairs,
+        worst=(
+            NumberSample(
+                row_id="c0ffee" * 5,
+                text=f"{hand_made.SCRIPT} | *far*",
+                truth=1_200.0,
+                answered=-4.5,
+            ),
+            NumberSample(row_id="beef" * 8, text="too high", truth=3.0, answered=9.25),
         ),
     )
 

@@ -267,7 +267,7 @@ def test_much_truncation_is_warned_of(
 @pytest.mark.parametrize(("n_test", "warned"), [(100, False), (99, True)])
 def test_few_test_rows_are_warned_of(make: MakeDataset, n_test: int, warned: bool) -> None:
     profile = profile_data(make(test=MANY_TESTED[:n_test]), None, 128)
-    assert _said(profile, "only 99 test rows") == warned
+    assert _said(profile, "Only 99 test rows") == warned
     assert len(profile.warnings) == warned
 
 

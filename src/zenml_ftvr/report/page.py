@@ -143,7 +143,7 @@ def _html(block: Block) -> str:
             kind = ' class="small muted"' if block.size == "small" else ""
             return f"<p{kind}>{escape(block.text)}</p>"
         case Caption():
-            return f'<p class="small muted">{escape(block.text)}</p>'
+            return f'<p class="caption small muted">{escape(block.text)}</p>'
         case Bullets():
             items = "".join(f"<li>{escape(sentence)}</li>" for sentence in block.sentences)
             return f"<ul>{items}</ul>" if items else ""

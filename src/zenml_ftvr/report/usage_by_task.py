@@ -15,7 +15,7 @@ from zenml_ftvr.values import (
     TrainedModel,
 )
 
-__all__ = ["loaded_plainly", "predicted_with_us"]
+__all__ = ["answers_plainly", "loaded_plainly", "predicted_with_us"]
 
 TEXTS = '["a text", "another"]'
 WORDS = '[["words", "of", "a", "text"]]'
@@ -42,6 +42,11 @@ def predicted_with_us(task: Task) -> tuple[str, str]:
             return f'[open({IMAGE}, "rb").read()]', "answer.label, answer.probability"
         case _:
             assert_never(task)
+
+
+def answers_plainly(model: TrainedModel) -> bool:
+    """Whether the lines without this package answer: of some baselines they show what there is."""
+    return model.kind != "baseline" or isinstance(model.plan.task, TextClassification)
 
 
 def loaded_plainly(model: TrainedModel, path: str) -> str:
@@ -74,6 +79,15 @@ def _baseline(task: Task, folder: str) -> str:
                 f"# Known texts and their answers; the nearest by TF-IDF answers.\n"
                 f"known = pyarrow.parquet.read_table({folder} + '/pairs.parquet')\n"
                 f"print(known.num_rows, known.column_names)"
+            )
+        case TextClassification(target="multi"):
+            return (
+                f"import json, pathlib, skops.io\n\n"
+                f"folder = pathlib.Path({folder})\n"
+                f'labels = json.loads((folder / "ftvr.json").read_text())["labels"]\n'
+                f'pipeline = skops.io.load(folder / "baseline.skops")\n'
+                f"print([[label for label, one in zip(labels, row) if one]\n"
+                f"       for row in pipeline.predict({TEXTS})])"
             )
         case TextClassification():
             return (

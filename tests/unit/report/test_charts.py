@@ -103,7 +103,7 @@ def test_ticks_are_few_round_and_in_place(low: float, span: float) -> None:
 
 def test_a_dot_lies_between_its_limits_on_the_common_scale() -> None:
     rows = [Interval("low", 0.6, 0.55, 0.65), Interval("high", 0.8, 0.7, 0.9)]
-    shown = read_page(interval_chart("Accuracy", rows))
+    shown = read_page(interval_chart("Accuracy", rows, "accuracy"))
     dots = [float(dot["cx"]) for dot in shown.named("circle")]
     whiskers = [
         (float(line["x1"]), float(line["x2"])) for line in shown.named("line") if "stroke" in line
@@ -117,21 +117,21 @@ def test_a_dot_lies_between_its_limits_on_the_common_scale() -> None:
 
 def test_the_reference_is_a_dashed_line_with_its_name() -> None:
     rows = [Interval("head", 0.8, 0.75, 0.85)]
-    shown = read_page(interval_chart("Accuracy", rows, ("always the top class", 0.5)))
+    shown = read_page(interval_chart("Accuracy", rows, "accuracy", ("always the top class", 0.5)))
     dashed = [line for line in shown.named("line") if "stroke-dasharray" in line]
     assert len(dashed) == 1
     assert float(dashed[0]["x1"]) < float(shown.named("circle")[0]["cx"])
     assert "always the top class" in shown.texts_in("text")
-    assert "stroke-dasharray" not in interval_chart("Accuracy", rows)
+    assert "stroke-dasharray" not in interval_chart("Accuracy", rows, "accuracy")
 
 
 def test_a_perfect_score_is_drawn_inside() -> None:
-    shown = read_page(interval_chart("Accuracy", [Interval("head", 1.0, 1.0, 1.0)]))
+    shown = read_page(interval_chart("Accuracy", [Interval("head", 1.0, 1.0, 1.0)], "accuracy"))
     assert 0 < float(shown.named("circle")[0]["cx"]) <= _view_box(shown)[0]
 
 
 def test_nothing_to_compare_is_no_chart() -> None:
-    assert interval_chart("Accuracy", [], ("top", 0.5)) == ""
+    assert interval_chart("Accuracy", [], "accuracy", ("top", 0.5)) == ""
     assert pair_chart("Cost", [], ("predicted", "actual")) == ""
 
 
@@ -159,7 +159,7 @@ def test_a_cost_of_nothing_still_shows() -> None:
 @pytest.mark.parametrize(
     "chart",
     [
-        lambda name: interval_chart("t", [Interval(name, 0.5, 0.4, 0.6)]),
+        lambda name: interval_chart("t", [Interval(name, 0.5, 0.4, 0.6)], "x"),
         lambda name: pair_chart("t", [(name, 1.0, 2.0, "")], ("predicted", "actual")),
     ],
 )
@@ -176,7 +176,7 @@ def test_a_long_name_is_shortened_beside_its_row(chart: Callable[[str], str]) ->
 @pytest.mark.parametrize(
     "chart",
     [
-        lambda title: interval_chart(title, [Interval("a", 0.5, 0.4, 0.6)]),
+        lambda title: interval_chart(title, [Interval("a", 0.5, 0.4, 0.6)], "x"),
         lambda title: pair_chart(title, [("a", 1.0, 2.0, "")], ("predicted", "actual")),
         lambda title: line_chart(title, [Series("a", ((1, 1.0),))], "step"),
     ],

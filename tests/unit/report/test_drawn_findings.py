@@ -224,7 +224,7 @@ def test_ticks_of_a_logarithmic_axis_are_few_and_inside(
 def test_a_chart_of_intervals_reaches_below_zero() -> None:
     from zenml_ftvr.report.charts import Interval
 
-    svg = interval_chart("R2", [Interval("Head only", -0.2, -0.35, -0.05)])
+    svg = interval_chart("R2", [Interval("Head only", -0.2, -0.35, -0.05)], "R2")
     assert_inside(svg, WIDE)
     [dot] = read_page(svg).named("circle")
     [line] = [one for one in read_page(svg).named("line") if "stroke" in one]

@@ -210,7 +210,10 @@ def test_a_forecast_stands_beside_what_came_of_it(
     low = dataclasses.replace(arm.forecast.score, low=0.5, high=0.6, value=0.55)
     missed = dataclasses.replace(arm, forecast=dataclasses.replace(arm.forecast, score=low))
     below = dataclasses.replace(recommendation, arms=(missed, *recommendation.arms[1:]))
-    assert rows(html_of(sections.outcomes(below, evaluation)))[0][-1] == "above the limits"
+    assert (
+        rows(html_of(sections.outcomes(below, evaluation)))[0][-1]
+        == "above the limits, better than forecast"
+    )
     assert sections.outcomes(*hand_made_tasks.report_of("tags")[::2]) == ()
 
 
@@ -218,7 +221,7 @@ def test_a_record_says_which_forecasts_held() -> None:
     table = rows(html_of(sections.record(findings.record())))
     assert [(row[0], row[4], row[6]) for row in table] == [
         ("Last layers", "within the limits", "16.2 min"),
-        ("Baseline", "above the limits", "–"),
+        ("Baseline", "above the limits, better than forecast", "–"),
         ("Full fine-tuning", "within the limits", "16.2 min"),
     ]
 
@@ -325,12 +328,16 @@ def test_a_report_speaks_of_its_own_task(name: str) -> None:
     said = page.text
     if name != "images":
         assert "top class" not in said
+    if name not in ("images", "tags"):
         assert "What is taken for what" not in said
     if name in ("tags", "language", "chat", "texts", "images"):
         assert "word counts" not in said
     if name in ("language", "chat", "texts", "numbers"):
         assert "Class" not in page.texts_in("th")
         assert "classes" not in page.texts_in("span")
+    if name in ("labels", "tags"):
+        assert name in page.texts_in("span")
+        assert "classes" not in said
 
 
 @pytest.mark.parametrize("name", ["whole", *hand_made_tasks.TASKS])

@@ -317,7 +317,7 @@ def test_a_class_without_test_rows_does_not_break_the_confusions(evaluation: Eva
     html = html_of(
         sections.results(dataclasses.replace(evaluation, models=(model,), differences=()))
     )
-    assert _rows(html.split('<table class="heat">')[1]) == [["3", "1"], ["", ""]]
+    assert _rows(html.split('<table class="heat upright">')[1]) == [["3", "1"], ["", ""]]
 
 
 def test_without_a_difference_there_is_no_empty_list(evaluation: Evaluation) -> None:
@@ -404,7 +404,10 @@ def test_sixty_classes_of_data_are_cut_to_the_largest() -> None:
         ClassCount(label=f"c{index:02d}", train=10 + index, validation=2, test=2)
         for index in range(60)
     )
-    html = html_of(sections.data(dataclasses.replace(hand_made.data_profile(), classes=classes)))
+    profile = dataclasses.replace(
+        hand_made.data_profile(), classes=classes, n_train=sum(one.train for one in classes)
+    )
+    html = html_of(sections.data(profile))
     assert [row[0] for row in _rows(html)] == [f"c{index:02d}" for index in range(59, 39, -1)]
     assert "and 40 smaller classes" in html
 

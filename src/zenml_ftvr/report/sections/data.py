@@ -5,7 +5,14 @@ from __future__ import annotations
 from zenml_ftvr.report import wording as w
 from zenml_ftvr.report.blocks import Blocks, Callout, Fact, Facts, Heading, Paragraph, Table
 from zenml_ftvr.report.sections.by_label import LABELS_SHOWN
-from zenml_ftvr.values import DataChecks, DataProfile, Task, TokenClassification
+from zenml_ftvr.values import (
+    DataChecks,
+    DataProfile,
+    ImageClassification,
+    Task,
+    TextClassification,
+    TokenClassification,
+)
 
 __all__ = ["data"]
 
@@ -17,7 +24,7 @@ def data(profile: DataProfile, task: Task | None = None) -> Blocks:
         *(Callout(sentence) for sentence in profile.warnings),
         Facts(_tiles(profile, label)),
         *_labels(profile, label),
-        *_checks(profile),
+        *_checks(profile, label),
     )
 
 
@@ -25,7 +32,20 @@ def _label(profile: DataProfile, task: Task | None) -> tuple[str, str]:
     """What a label is called, one and many."""
     if isinstance(task, TokenClassification):
         return "tag", "tags"
-    return ("class", "classes") if profile.has_classes else ("label", "labels")
+    return ("class", "classes") if _one_each(profile, task) else ("label", "labels")
+
+
+def _one_each(profile: DataProfile, task: Task | None) -> bool:
+    """Whether a row has exactly one of the labels; where no task tells, by their counts."""
+    match task:
+        case TextClassification():
+            return task.target == "single"
+        case ImageClassification():
+            return True
+        case None:
+            return profile.has_classes
+        case _:
+            return False
 
 
 def _tiles(profile: DataProfile, label: tuple[str, str]) -> tuple[Fact, ...]:
@@ -41,7 +61,7 @@ def _tiles(profile: DataProfile, label: tuple[str, str]) -> tuple[Fact, ...]:
         one, many = label
         share = f"{profile.majority_share:.0%} of the training rows"
         largest = f"the largest has {share}"
-        if not profile.has_classes:
+        if one != "class":
             largest = f"the commonest {one} is in {share}"
         tiles.append(Fact(w.count(profile.n_classes), many, largest))
     if profile.numbers is not None:
@@ -53,7 +73,7 @@ def _tiles(profile: DataProfile, label: tuple[str, str]) -> tuple[Fact, ...]:
         Fact(
             w.count(profile.n_duplicates),
             "repeated texts" if profile.widths is None else "repeated images",
-            f"{_more_than_one(profile)}: {w.count(profile.n_conflicts)}",
+            f"{_more_than_one(label)}: {w.count(profile.n_conflicts)}",
         )
     )
     if profile.tokens is not None:
@@ -69,8 +89,8 @@ def _tiles(profile: DataProfile, label: tuple[str, str]) -> tuple[Fact, ...]:
     return tuple(tiles)
 
 
-def _more_than_one(profile: DataProfile) -> str:
-    return f"with more than one {'label' if profile.has_classes else 'answer'}"
+def _more_than_one(label: tuple[str, str]) -> str:
+    return f"with more than one {'label' if label[0] == 'class' else 'answer'}"
 
 
 def _sizes(profile: DataProfile) -> Fact:
@@ -106,21 +126,25 @@ def _labels(profile: DataProfile, label: tuple[str, str]) -> Blocks:
     blocks: Blocks = (table,)
     if rest > 0:
         blocks += (Paragraph(f"and {rest} smaller {many}", "small"),)
-    if not profile.has_classes:
+    if one != "class":
         counted = f"Rows that have the {one}; a row can have several, so that they add up to more."
         blocks += (Paragraph(counted, "small"),)
     return blocks
 
 
-def _checks(profile: DataProfile) -> Blocks:
+def _checks(profile: DataProfile, label: tuple[str, str]) -> Blocks:
     """What was looked for in the rows, found or not; nothing of a profile from before it was."""
     checks = profile.checks
     if checks is None:
         return ()
-    thing = "text" if profile.widths is None else "image"
+    article, thing = ("a", "text") if profile.widths is None else ("an", "image")
     rows = [
-        (f"Rows that repeat a {thing}", w.count(profile.n_duplicates), "beyond the first of each"),
-        (f"{thing.capitalize()}s {_more_than_one(profile)}", w.count(profile.n_conflicts), ""),
+        (
+            f"Rows that repeat {article} {thing}",
+            w.count(profile.n_duplicates),
+            "beyond the first of each",
+        ),
+        (f"{thing.capitalize()}s {_more_than_one(label)}", w.count(profile.n_conflicts), ""),
         *_leaks(checks, thing),
         *(_of_texts(checks) if profile.widths is None else ()),
     ]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from zenml_ftvr.report import wording as w
 from zenml_ftvr.report.blocks import Blocks, Code, Details, Paragraph
 from zenml_ftvr.report.usage import usage_lines
+from zenml_ftvr.report.usage_by_task import answers_plainly
 from zenml_ftvr.values import TrainedModel
 
 __all__ = ["usage"]
@@ -24,4 +25,7 @@ def usage(models: Sequence[TrainedModel]) -> Blocks:
 
 def _lines(model: TrainedModel) -> Blocks:
     ours, plain = usage_lines(model, model.path)
-    return Code(ours), Paragraph("Without this package:"), Code(plain)
+    without = "Without this package:"
+    if not answers_plainly(model):
+        without = "Without this package it can be opened, but not asked:"
+    return Code(ours), Paragraph(without), Code(plain)
