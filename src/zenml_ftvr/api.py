@@ -31,6 +31,7 @@ from zenml_ftvr.values import (
     Baseline,
     Budget,
     Calibration,
+    CausalLM,
     DataProfile,
     DataSource,
     Full,
@@ -130,10 +131,11 @@ def _refuse_unlike_inputs(base: ResolvedModel, task: Task) -> None:
 def profile_dataset(dataset: Dataset, base: ResolvedModel | None, request: Request) -> DataProfile:
     """Profile the data, with the base model's tokenizer where there is one."""
     if base is None or isinstance(request.task, ImageClassification):
-        return profile_data(dataset, None, most_tokens(request.task))
+        return profile_data(dataset, None, None)
     from zenml_ftvr.models import tokenizer_view
 
-    return profile_data(dataset, tokenizer_view(base), most_tokens(request.task))
+    cut_at = None if isinstance(request.task, CausalLM) else most_tokens(request.task)
+    return profile_data(dataset, tokenizer_view(base), cut_at)
 
 
 def basis_for(profile: DataProfile, base: ResolvedModel | None, request: Request) -> PlanBasis:

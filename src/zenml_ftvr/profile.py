@@ -52,8 +52,12 @@ class TokenizerView:
     """Special tokens that are added to a text."""
 
 
-def profile_data(dataset: Dataset, tokenizer: TokenizerView | None, max_length: int) -> DataProfile:
+def profile_data(
+    dataset: Dataset, tokenizer: TokenizerView | None, max_length: int | None
+) -> DataProfile:
     """Count and measure; lengths are of the training split, so that the test split stays unseen.
+
+    `max_length`: tokens at which a text is cut; None where none is.
 
     The checks alone look at every split: whether one leaks into another cannot be seen in one.
     """
@@ -178,7 +182,7 @@ def _quantiles(values: Sequence[float] | npt.NDArray[np.float64]) -> Quantiles:
 
 
 def _token_profile(
-    sample: Sequence[str], n_texts: int, tokenizer: TokenizerView, max_length: int
+    sample: Sequence[str], n_texts: int, tokenizer: TokenizerView, max_length: int | None
 ) -> TokenProfile:
     lengths: list[int] = []
     pieces = unknown = 0
@@ -189,7 +193,9 @@ def _token_profile(
             if tokenizer.unknown_id is not None:
                 unknown += ids.count(tokenizer.unknown_id)
     words = sum(len(text.split()) for text in sample)
-    lost = sum(max(0, length - max_length) for length in lengths)
+    lost = 0
+    if max_length is not None:
+        lost = sum(max(0, length - max_length) for length in lengths)
     return TokenProfile(
         tokenizer=tokenizer.name,
         vocabulary_size=tokenizer.vocabulary_size,

@@ -157,6 +157,9 @@ def test_tokens_beyond_the_maximal_length_are_cut_off(
     assert tokens is not None
     assert tokens.truncated_share == pytest.approx(6 / 50)
     uncut = profile_data(make(), make_tokenizer(), 7).tokens
+    whole = profile_data(make(), make_tokenizer(), None).tokens
+    assert whole is not None
+    assert (whole.truncated_share, whole.max_length) == (0, None)
     assert uncut is not None
     assert uncut.truncated_share == 0
 

@@ -144,7 +144,9 @@ def _row_tokens(profile: DataProfile, task: Task) -> tuple[float | None, int | N
     seen = profile.tokens
     if seen is None or isinstance(task, CausalLM | Seq2Seq):
         return None, None
-    longest = min(seen.max_length, math.ceil(seen.tokens.maximum))
+    longest = math.ceil(seen.tokens.maximum)
+    if seen.max_length is not None:
+        longest = min(seen.max_length, longest)
     return seen.tokens.mean * (1 - seen.truncated_share), longest
 
 

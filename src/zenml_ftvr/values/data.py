@@ -180,7 +180,8 @@ class TokenProfile:
     """Share of pieces that are the unknown token, 0 to 1."""
     truncated_share: float
     """Share of all tokens cut off at `max_length`, 0 to 1."""
-    max_length: int
+    max_length: int | None
+    """None where no text is cut: a language model's long ones fill several training rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

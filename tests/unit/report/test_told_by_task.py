@@ -254,6 +254,42 @@ def test_small_things_are_not_rounded_to_nothing() -> None:
     assert usd_text(alike) == "$0.0002"
 
 
+def test_sizes_of_a_language_model_are_blocks_and_not_labels() -> None:
+    language = dataclasses.replace(hand_made_findings.recommendation(), metric="bits_per_byte")
+    for recommendation, unit, other in (
+        (language, "blocks", "rows"),
+        (hand_made_findings.recommendation(), "rows", "blocks"),
+    ):
+        page = shown((*sections.growth(recommendation), *sections.decision_map(recommendation)))
+        drawn = page.texts_in("text")
+        assert f"training {unit}" in drawn
+        assert f"training {other}" not in drawn
+        assert any(text.startswith("today: ") and text.endswith(unit) for text in drawn)
+        [header] = [one for one in page.texts_in("th") if one.startswith("The next")]
+        assert header.endswith("labels" if unit == "rows" else "blocks")
+        assert ("A block is what the model reads" in page.text) is (unit == "blocks")
+
+
+def test_a_text_that_is_not_cut_is_not_said_to_be() -> None:
+    profile = hand_made_tasks.report_of("language")[0].profile
+    assert profile.tokens is not None
+    whole = dataclasses.replace(
+        profile, tokens=dataclasses.replace(profile.tokens, max_length=None, truncated_share=0.0)
+    )
+    assert "cut off" in shown(sections.data(profile)).text
+    uncut = shown(sections.data(whole)).text
+    assert "cut off" not in uncut.lower()
+    assert "no text is cut" in uncut
+
+
+def test_a_curve_of_what_is_better_lower_says_so() -> None:
+    def axes(name: str) -> list[str]:
+        return shown(sections.curves(hand_made_tasks.report_of(name)[1])).texts_in("text")
+
+    assert "Validation scores by step, lower is better" in axes("language")
+    assert "Validation scores by step" in axes("texts")
+
+
 def test_a_comparison_says_which_way_is_better() -> None:
     found = hand_made_findings.comparison()
     assert "lower is better" not in comparison_page(found)

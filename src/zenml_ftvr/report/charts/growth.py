@@ -40,7 +40,9 @@ class Growth:
     """Rows beyond which the line is thin."""
 
 
-def growth_chart(title: str, arms: Sequence[Growth], today: int, width: int = WIDE) -> str:
+def growth_chart(
+    title: str, arms: Sequence[Growth], today: int, width: int = WIDE, unit: str = "rows"
+) -> str:
     """Bands, lines and pilots over sizes on a logarithmic axis; a dashed line at today's size."""
     kept = [_numbers(one) for one in arms]
     kept = [one for one in kept if one.line]
@@ -53,8 +55,8 @@ def growth_chart(title: str, arms: Sequence[Growth], today: int, width: int = WI
     parts = [
         named,
         vertical_axis(y, left, right),
-        horizontal_axis(x, bottom, "training rows"),
-        _today(x, today, top, bottom),
+        horizontal_axis(x, bottom, f"training {unit}"),
+        _today(x, (today, unit), top, bottom),
         *(_band(one, x, y) for one in kept),
         *(_line(one, x, y) for one in kept),
         *(_pilots(one, x, y) for one in kept),
@@ -106,8 +108,9 @@ def _scales(
     )
 
 
-def _today(x: Scale, today: int, top: float, bottom: float) -> str:
-    words, place = f"today: {today:,} rows", x(today)
+def _today(x: Scale, size: tuple[int, str], top: float, bottom: float) -> str:
+    today, unit = size
+    words, place = f"today: {today:,} {unit}", x(today)
     fits = place + text_width(words) <= x.end
     return (
         f'<line x1="{place:.1f}" x2="{place:.1f}" y1="{top - 6:.0f}" y2="{bottom:.0f}" '

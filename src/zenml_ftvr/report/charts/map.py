@@ -31,7 +31,13 @@ Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""
 
 
-def map_chart(title: str, chart: DecisionMap, point: tuple[int, float], width: int = WIDE) -> str:
+def map_chart(
+    title: str,
+    chart: DecisionMap,
+    point: tuple[int, float],
+    width: int = WIDE,
+    unit: str = "rows",
+) -> str:
     """`point`: the user's training rows and hours."""
     if not chart.n_train or not chart.hours:
         return ""
@@ -54,7 +60,7 @@ def map_chart(title: str, chart: DecisionMap, point: tuple[int, float], width: i
     parts = [
         named,
         _budgets(y, left, right),
-        horizontal_axis(x, bottom, "training rows"),
+        horizontal_axis(x, bottom, f"training {unit}"),
         *(_cell(run) for run in runs),
         _unsupported(chart, x, top, bottom),
         *_labels(runs, covered),

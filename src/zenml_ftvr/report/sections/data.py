@@ -78,12 +78,14 @@ def _tiles(profile: DataProfile, label: tuple[str, str]) -> tuple[Fact, ...]:
     )
     if profile.tokens is not None:
         tokens = profile.tokens
+        cut = f"{tokens.truncated_share:.1%} of tokens cut off at {tokens.max_length}"
+        if tokens.max_length is None:
+            cut = "no text is cut: a long one fills several training rows"
         tiles.append(
             Fact(
                 f"{tokens.pieces_per_word:.2f}",
                 "pieces a word",
-                f"{tokens.unknown_share:.1%} unknown to the tokenizer of {tokens.tokenizer}; "
-                f"{tokens.truncated_share:.1%} of tokens cut off at {tokens.max_length}",
+                f"{tokens.unknown_share:.1%} unknown to the tokenizer of {tokens.tokenizer}; {cut}",
             )
         )
     return tuple(tiles)
@@ -148,7 +150,7 @@ def _checks(profile: DataProfile, label: tuple[str, str]) -> Blocks:
         *_leaks(checks, thing),
         *(_of_texts(checks) if profile.widths is None else ()),
     ]
-    if profile.tokens is not None:
+    if profile.tokens is not None and profile.tokens.max_length is not None:
         share = f"{profile.tokens.truncated_share:.1%}"
         rows.append(("Tokens cut off", share, f"beyond {profile.tokens.max_length} a text"))
     return (

@@ -36,22 +36,24 @@ def growth(recommendation: Recommendation) -> Blocks:
         return _no_foresight(recommendation)
     arms = [_growth(foresight, kind) for kind in (one.kind for one in foresight.curves)]
     scale = _scale_words(recommendation.metric)
-    title = "Scores by training rows: pilots as dots, forecasts as lines with their limits"
+    unit = _unit(recommendation.metric)
+    title = f"Scores by training {unit}: pilots as dots, forecasts as lines with their limits"
     level = foresight.curves[0].level if foresight.curves else 0.95
     return (
         Paragraph(
             f"Scores are {scale}. Dots are small trainings, judged on the same "
             f"{_n_select(recommendation)}rows. Lines are what one training is expected to score, "
             f"with limits that hold {level:.0%} of them; beyond ten times an arm's largest pilot a "
-            f"line is pale, because nothing measured speaks for it. At {foresight.n_train:,} rows "
-            f"scores vary over seeds by {foresight.seed_sd:.3f} (standard deviation).",
+            f"line is pale, because nothing measured speaks for it. At {foresight.n_train:,} "
+            f"{unit} scores vary over seeds by {foresight.seed_sd:.3f} (standard deviation)."
+            f"{_what_unit_is(unit)}",
             "small",
         ),
-        *drawn(lambda width: growth_chart(title, arms, foresight.n_train, width)),
-        _standings(foresight),
-        Bullets(tuple(_break_even(one) for one in foresight.break_evens)),
-        *_minimum(foresight.minimum),
-        *_curve_numbers(foresight),
+        *drawn(lambda width: growth_chart(title, arms, foresight.n_train, width, unit)),
+        _standings(foresight, unit),
+        Bullets(tuple(_break_even(one, unit) for one in foresight.break_evens)),
+        *_minimum(foresight.minimum, unit),
+        *_curve_numbers(foresight, unit),
         *_all_pilots(recommendation),
     )
 
@@ -91,7 +93,7 @@ def _growth(foresight: Foresight, kind: Kind) -> Growth:
     )
 
 
-def _standings(foresight: Foresight) -> Table:
+def _standings(foresight: Foresight, unit: str) -> Table:
     standings = {one.kind: one for one in foresight.choice.standings}
     rows = []
     for forecast in foresight.forecasts:
@@ -110,13 +112,14 @@ def _standings(foresight: Foresight) -> Table:
             )
         )
     more = next((one.n_more for one in foresight.label_values), None)
-    labels = "More labels" if more is None else f"The next {w.count(more)} labels"
+    labelled = "labels" if unit == "rows" else unit
+    labels = f"More {labelled}" if more is None else f"The next {w.count(more)} {labelled}"
     chosen = [one.kind for one in foresight.forecasts]
     choice = foresight.choice.kind
     return Table(
         header=(
             "Approach",
-            f"Forecast at {w.count(foresight.n_train)} rows",
+            f"Forecast at {w.count(foresight.n_train)} {unit}",
             "Which is",
             "Best with",
             "Expected regret",
@@ -129,10 +132,10 @@ def _standings(foresight: Foresight) -> Table:
     )
 
 
-def _break_even(pair: BreakEven) -> str:
+def _break_even(pair: BreakEven, unit: str) -> str:
     first, second = w.approach_name(pair.first), w.approach_name(pair.second)
     if pair.n_train:
-        at = " and ".join(f"about {size:,.0f} rows" for size in pair.n_train)
+        at = " and ".join(f"about {size:,.0f} {unit}" for size in pair.n_train)
         small = pair.ahead_when_small
         ahead = "" if small is None else f", {w.approach_name(small)} being ahead with fewer"
         where = f"change places at {at}{ahead}"
@@ -151,7 +154,7 @@ def _break_even(pair: BreakEven) -> str:
     return f"{first} and {second} {where}; {budget}."
 
 
-def _minimum(minimum: MinimumScore | None) -> Blocks:
+def _minimum(minimum: MinimumScore | None, unit: str) -> Blocks:
     if minimum is None:
         return ()
     return (
@@ -160,7 +163,7 @@ def _minimum(minimum: MinimumScore | None) -> Blocks:
             header=(
                 "Approach",
                 "Probability today",
-                f"More rows until {minimum.level:.0%} is likely",
+                f"More {unit} until {minimum.level:.0%} is likely",
             ),
             rows=tuple(
                 (
@@ -175,7 +178,7 @@ def _minimum(minimum: MinimumScore | None) -> Blocks:
     )
 
 
-def _curve_numbers(foresight: Foresight) -> Blocks:
+def _curve_numbers(foresight: Foresight, unit: str) -> Blocks:
     """The lines of the picture, at a few sizes."""
     rows = [
         (
@@ -190,7 +193,7 @@ def _curve_numbers(foresight: Foresight) -> Blocks:
     if not rows:
         return ()
     table = Table(
-        header=("Approach", "Training rows", "Score of one training", "Pilots speak for it"),
+        header=("Approach", f"Training {unit}", "Score of one training", "Pilots speak for it"),
         rows=tuple(rows),
         numeric=frozenset({1, 2}),
     )
@@ -210,29 +213,30 @@ def decision_map(recommendation: Recommendation) -> Blocks:
     if foresight is None or foresight.map is None:
         return ()
     found, hours = foresight.map, recommendation.hours_allowed
-    title = "The approach that would be chosen, by training rows and budget"
+    unit = _unit(recommendation.metric)
+    title = f"The approach that would be chosen, by training {unit} and budget"
     far = (
-        f" From {found.supported_to:,.0f} rows on (hatched) no pilot speaks for at least one of "
+        f" From {found.supported_to:,.0f} {unit} on (hatched) no pilot speaks for at least one of "
         f"the arms."
         if found.supported_to is not None
         else ""
     )
     return (
         Paragraph(
-            f"The ring is where you are: {w.count(foresight.n_train)} training rows, and "
+            f"The ring is where you are: {w.count(foresight.n_train)} training {unit}, and "
             f"{w.duration(hours * 3600)} left to train and evaluate in.{far}",
             "small",
         ),
-        *drawn(lambda width: map_chart(title, found, (foresight.n_train, hours), width)),
-        Details("The map as a table", (_map_table(found),)),
+        *drawn(lambda width: map_chart(title, found, (foresight.n_train, hours), width, unit)),
+        Details("The map as a table", (_map_table(found, unit),)),
     )
 
 
-def _map_table(found: DecisionMap) -> Table:
+def _map_table(found: DecisionMap, unit: str) -> Table:
     sizes = _spread(len(found.n_train), MAP_SIZES)
     budgets = _spread(len(found.hours), MAP_BUDGETS)[::-1]
     return Table(
-        header=("Budget", *(f"{w.count(found.n_train[at])} rows" for at in sizes)),
+        header=("Budget", *(f"{w.count(found.n_train[at])} {unit}" for at in sizes)),
         rows=tuple(
             (w.duration(found.hours[row] * 3600), *_winners(found.winners[row], sizes))
             for row in budgets
@@ -258,7 +262,7 @@ def pilot_runs(pilots: PilotEvidence) -> Blocks:
         Table(
             header=(
                 "Approach",
-                "Training rows",
+                f"Training {_unit(pilots.metric)}",
                 "Seed",
                 "Learning rate",
                 "Score",
@@ -280,6 +284,20 @@ def pilot_runs(pilots: PilotEvidence) -> Blocks:
             numeric=frozenset({1, 2, 3, 4, 5}),
         ),
         Bullets(_left_out(pilots)),
+    )
+
+
+def _unit(metric: Metric) -> str:
+    """What sizes are counted in, by the metric, which a language model alone has."""
+    return "blocks" if metric in ("bits_per_byte", "perplexity") else "rows"
+
+
+def _what_unit_is(unit: str) -> str:
+    if unit == "rows":
+        return ""
+    return (
+        " A block is what the model reads at once: short documents share one, and a long one fills "
+        "several."
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from zenml_ftvr.approaches import most_tokens
 from zenml_ftvr.report import wording as w
 from zenml_ftvr.report.blocks import Blocks, Heading, Paragraph, Table
-from zenml_ftvr.values import Calibration, ImageClassification, TrainedModel
+from zenml_ftvr.values import Calibration, CausalLM, ImageClassification, TrainedModel
 
 __all__ = ["plan_table", "provenance"]
 
@@ -41,7 +41,8 @@ def plan_table(model: TrainedModel) -> Blocks:
 def _longest(model: TrainedModel) -> list[tuple[str, str]]:
     if isinstance(model.plan.task, ImageClassification):
         return []
-    return [("Most tokens a text", w.count(most_tokens(model.plan.task)))]
+    name = "Tokens a block" if isinstance(model.plan.task, CausalLM) else "Most tokens a text"
+    return [(name, w.count(most_tokens(model.plan.task)))]
 
 
 def _base_name(model: TrainedModel) -> str:

@@ -14,8 +14,8 @@ from zenml_ftvr.values import Evaluation, Metric, ModelEvaluation, ModelTest, Pa
 
 __all__ = ["metric_notes", "results"]
 
-OF_OWN_TOKENS: frozenset[Metric] = frozenset({"perplexity"})
-"""Of a token, so that models with other tokenizers cannot be subtracted."""
+OF_OWN_TOKENS: frozenset[Metric] = frozenset({"perplexity", "token_accuracy"})
+"""Of a language model's token: of models with other tokenizers they cannot be subtracted."""
 
 
 def results(evaluation: Evaluation) -> Blocks:
@@ -141,7 +141,9 @@ def _scores_chart(evaluation: Evaluation, metric: Metric) -> Blocks:
 def _untested(evaluation: Evaluation) -> tuple[str, ...]:
     """Differences to the baseline that the table of tests does not have."""
     tested = {(one.first, one.second, one.metric) for one in evaluation.tests}
-    shown = [metric for metric in _shown_metrics(evaluation) if metric not in OF_OWN_TOKENS]
+    shown = _shown_metrics(evaluation)
+    if "bits_per_byte" in shown:
+        shown = [metric for metric in shown if metric not in OF_OWN_TOKENS]
     return tuple(
         _against(one)
         for one in evaluation.differences

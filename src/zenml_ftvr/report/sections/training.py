@@ -94,4 +94,6 @@ def _chart_of(model: TrainedModel, title: str, names: Mapping[str, str]) -> Bloc
         for metric, shown in names.items()
     ]
     whole = f"{title}, {w.approach_name(model.kind)}"
-    return drawn(lambda width: line_chart(whole, series, f"{title} by step", width))
+    is_lower = any(metric.removeprefix("eval/") in LOWER_IS_BETTER for metric in names)
+    axis = f"{title} by step{', lower is better' if is_lower else ''}"
+    return drawn(lambda width: line_chart(whole, series, axis, width))
