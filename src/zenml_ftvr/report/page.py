@@ -84,7 +84,8 @@ details{margin:.5rem 0}summary{cursor:pointer;color:var(--accent)}
 footer{margin-top:3rem;color:var(--muted);font-size:.85rem}
 .on-map text{font-weight:600}.on-map text,.beside text{paint-order:stroke;stroke:var(--paper);
 stroke-width:3px}
-@media (max-width:40rem){.wide{display:none}.narrow{display:block}
+@media (max-width:40rem){.heat td,.heat th{padding:.3rem .25rem}.heat td{min-width:1.8rem}
+.wide{display:none}.narrow{display:block}
 main{padding:1.25rem .9rem 3rem}.verdict{font-size:1.3rem}table{font-size:.86rem}
 .facts{gap:.5rem}.fact{flex-basis:9rem}
 .cards thead{display:none}.cards tr{display:grid;grid-template-columns:1fr 1fr;padding:.35rem 0;
@@ -108,6 +109,7 @@ font-weight:600;list-style:none}details::details-content{content-visibility:visi
 
 WORD = 20  # characters that a column is always as wide as: the longest words of prose
 PHONE = 47  # characters of a table's font in a line of a phone 390 px wide
+PROSE = 60  # characters from which on a cell is a sentence
 GAP = 2  # characters between two columns
 LIMITS = " ["  # between a value and its limits, the one place where a number may be broken
 
@@ -179,7 +181,7 @@ def _facts(facts: Facts) -> str:
 
 
 def _table(table: Table) -> str:
-    as_cards = _least_characters(table) > PHONE
+    as_cards = _least_characters(table) > PHONE or _prose_columns(table) > 1
     title = 0 if table.header[0] else 1  # the column that names a row; before it, its rank
 
     def cell(tag: str, index: int, text: str) -> str:
@@ -221,6 +223,12 @@ def _least_characters(table: Table) -> int:
             unbroken += [len(part) for text in cells for part in text.split(LIMITS)]
         widths.append(max(unbroken, default=0) + GAP)
     return sum(widths)
+
+
+def _prose_columns(table: Table) -> int:
+    """How many columns hold sentences: two beside each other are a word wide on a phone."""
+    of_words = [index for index in range(len(table.header)) if index not in table.numeric]
+    return sum(any(len(row[index]) > PROSE for row in table.rows) for index in of_words)
 
 
 def _kept_together(html: str) -> str:

@@ -130,6 +130,15 @@ def test_a_perfect_score_is_drawn_inside() -> None:
     assert 0 < float(shown.named("circle")[0]["cx"]) <= _view_box(shown)[0]
 
 
+@pytest.mark.parametrize("width", [350, 640])
+def test_a_chart_of_intervals_has_two_ticks_at_least(width: int) -> None:
+    rows = [Interval("a", 0.92, 0.89, 0.95), Interval("b", 0.85, 0.81, 0.89)]
+    shown = read_page(interval_chart("t", rows, "entity-F1", None, width))
+    numbers = [text for text in shown.texts_in("text") if text[0].isdigit()]
+    assert len(numbers) >= 2
+    assert "entity-F1" in shown.texts_in("text")
+
+
 def test_nothing_to_compare_is_no_chart() -> None:
     assert interval_chart("Accuracy", [], "accuracy", ("top", 0.5)) == ""
     assert pair_chart("Cost", [], ("predicted", "actual")) == ""

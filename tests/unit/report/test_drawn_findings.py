@@ -159,6 +159,37 @@ def test_names_in_the_pareto_picture_do_not_overlap(width: int) -> None:
             assert apart or abs(base - other_base) >= 14
 
 
+def test_names_in_the_pareto_picture_stay_off_the_numbers_of_its_axis() -> None:
+    measured: list[tuple[Kind, str, float, float, int]] = [
+        ("baseline", "Baseline", 0.818, 0.408, 1_000_000),
+        ("full", "Full fine-tuning", 0.779, 0.63, 100_000),
+        ("scratch", "From scratch", 0.763, 0.801, 1_800_000),
+    ]
+    places = [
+        Place(
+            kind=kind,
+            name=name,
+            quality=quality,
+            milliseconds=ms,
+            n_bytes=n_bytes,
+            is_dominated=False,
+        )
+        for kind, name, quality, ms, n_bytes in measured
+    ]
+    shown = read_page(pareto_chart("t", places, ("R2", "ms"), width=NARROW))
+    texts = list(zip(shown.texts_in("text"), shown.named("text"), strict=True))
+    numbers = [
+        one for words, one in texts if words.startswith("0.") and one["text-anchor"] == "end"
+    ]
+    names = [one for words, one in texts if "MB" in words]
+    assert len(numbers) >= 3
+    assert len(names) == 3
+    for name in names:
+        for number in numbers:
+            beside = float(name["x"]) >= float(number["x"])
+            assert beside or abs(float(name["y"]) - float(number["y"])) >= 12
+
+
 def test_the_area_of_a_circle_is_the_size_on_disk() -> None:
     def place(kind: Kind, n_bytes: int) -> Place:
         return Place(

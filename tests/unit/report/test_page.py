@@ -72,6 +72,16 @@ def test_a_table_that_fits_a_phone_stays_one() -> None:
     assert all("data-name" not in cell for cell in shown.named("td"))
 
 
+def test_two_columns_of_sentences_do_not_stand_beside_each_other_on_a_phone() -> None:
+    sentence = "Runs of one to four whole words that are in both of the texts, in any order."
+
+    def table(*cells: str) -> str:
+        return html_of((Table(header=("Metric", "Sees", "Misses"), rows=(("BLEU", *cells),)),))
+
+    assert 'class="cards"' in table(sentence, sentence)
+    assert 'class="cards"' not in table(sentence, "the rest")
+
+
 def test_a_section_without_a_body_is_left_out() -> None:
     assert page.section("Training curves", ()) == ""
     assert page.section("Training curves", (Bullets(()),)) == ""

@@ -50,7 +50,7 @@ def interval_chart(
     parts = [
         f'<line class="grid" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{top}" y2="{bottom}"/>'
         + text(x(tick), bottom + 18, tick_text(tick), "middle", "muted")
-        for tick in ticks(x.low, x.high, 5 if width >= WIDE else 3)
+        for tick in _ticks(x, 5 if width >= WIDE else 3)
     ]
     if reference is not None:
         name, value = reference
@@ -70,6 +70,12 @@ def interval_chart(
         )
     parts.append(text(x.end, bottom + 36, axis, "end", "muted"))
     return svg(width, bottom + 42, title, "".join(parts))
+
+
+def _ticks(x: Scale, wanted: int) -> list[float]:
+    """Two at least, or a reader cannot tell how long the scale is."""
+    found = ticks(x.low, x.high, wanted)
+    return found if len(found) >= 2 else ticks(x.low, x.high, 2 * wanted)
 
 
 def _scale(

@@ -130,6 +130,7 @@ SHIFTS = (0, 16, -16, 32, -32, 48, -48, 64, -64)  # up and down, until there is 
 def _labels(places: Sequence[Place], x: Scale, y: Scale, width: float) -> list[str]:
     """Names with sizes beside their circles, where no other name is."""
     circles = [_circle_box(one, places, x, y) for one in places]
+    numbers = [(0.0, y(tick) - 8, x.start - 8, y(tick) + 8) for tick in y.ticks(5)]
     taken: list[Box] = []
     parts = []
     for place in sorted(places, key=lambda one: -one.quality):
@@ -150,7 +151,8 @@ def _labels(places: Sequence[Place], x: Scale, y: Scale, width: float) -> list[s
         at = next(
             (
                 one
-                for boxes in ([*taken, *circles], taken)  # over a circle rather than over a name
+                # over a circle rather than over the axis, and rather there than over a name
+                for boxes in ([*taken, *numbers, *circles], [*taken, *numbers], taken)
                 for one in tries
                 if not any(_meet(_text_box(one, room), box) for box in boxes)
             ),

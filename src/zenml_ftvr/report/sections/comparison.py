@@ -7,7 +7,7 @@ from zenml_ftvr.report.blocks import Blocks, Bullets, Details, Paragraph, Table,
 from zenml_ftvr.report.charts import Interval, drawn, interval_chart
 from zenml_ftvr.report.sections.results import metric_notes
 from zenml_ftvr.report.sections.serving import pareto, serving_table
-from zenml_ftvr.values import ApproachDifference, ArmResult, Comparison
+from zenml_ftvr.values import SIGNIFICANT, ApproachDifference, ArmResult, Comparison
 
 __all__ = ["comparison", "comparison_serving"]
 
@@ -117,6 +117,8 @@ def _place(found: Comparison, arm: ArmResult) -> str:
 
 def _difference(one: ApproachDifference) -> str:
     judged = "significant" if one.is_significant else "within chance"
+    if not one.is_significant and one.p_corrected < SIGNIFICANT:  # of these two models alone
+        judged = "not called significant"
     seeds = "one seed" if one.n_seeds == 1 else f"{one.n_seeds} seeds"
     return (
         f"{w.approach_name(one.first)} minus {w.approach_name(one.second)}, "

@@ -37,13 +37,14 @@ def number_errors(evaluation: Evaluation) -> Blocks:
             "small",
         ),
         Table(
-            header=("Model", "Bias", "Off by, median", "By, nine in ten", "By, at most"),
+            header=("Model", "Bias", "Median error", "90 % of errors below", "Largest error"),
             rows=tuple(_row(model, errors) for model, errors in found),
             numeric=frozenset({1, 2, 3, 4}),
             chosen=next((at for at, (model, _) in enumerate(found) if model == name), None),
         ),
         Paragraph(
-            "Bias is the mean of answer minus truth: above 0, answers are too high on average.",
+            "Bias is the mean of answer minus truth: above 0, answers are too high on average. The "
+            "errors beside it are without their sign.",
             "small",
         ),
         Caption(f"Dots on the dashed line are right; those above it were answered too high.{some}"),
