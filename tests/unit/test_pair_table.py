@@ -449,6 +449,10 @@ ASKED = {
     "text-multi": ["a text", "another"],
     "text-regression": ["a text", "another"],
     "token": [["words", "of", "a", "text"]],
+    "language": ["a text"],
+    "completion": ["a text"],
+    "chat": [[{"role": "user", "content": "a question"}]],
+    "seq2seq": ["a text"],
 }
 
 
@@ -470,12 +474,15 @@ def test_the_lines_that_a_report_shows_run_as_they_are(
         Path("use.py").write_text(lines, encoding="utf-8")
         capsys.readouterr()
         runpy.run_path("use.py")
-        printed.append(capsys.readouterr().out.strip())
-    if isinstance(model.plan.task, CausalLM | Seq2Seq):
-        return  # what it writes may be nothing
-    assert all(printed)
+        printed.append(capsys.readouterr().out)
     if pair[1] == "baseline":
+        assert printed[1].strip()
         return
+    if isinstance(model.plan.task, CausalLM | Seq2Seq):
+        (written,) = load(model.path).predict(ASKED[pair[0]])
+        assert printed[1] == f"{written.text}\n"  # which may be nothing
+        return
+    assert all(one.strip() for one in printed)
     asked = ASKED.get(pair[0], data_of(pair[0]).test.inputs[:1])
     said = ast.literal_eval(printed[1])
     match load(model.path).predict(asked):

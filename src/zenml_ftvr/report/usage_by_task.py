@@ -21,6 +21,8 @@ TEXTS = '["a text", "another"]'
 WORDS = '[["words", "of", "a", "text"]]'
 CHAT = '[{"role": "user", "content": "a question"}]'
 IMAGE = '"image.png"'
+ROOM = 'room = getattr(model.config, "max_position_embeddings", None) or 4096'
+NEW_TOKENS = 128  # as many as `models.scorers.language` writes at most
 
 
 def predicted_with_us(task: Task) -> tuple[str, str]:
@@ -211,10 +213,20 @@ def _batch(task: Task) -> str:
         case CausalLM(form="chat"):
             return (
                 f"batch = processor.apply_chat_template(\n    {CHAT},\n"
-                f'    add_generation_prompt=True, return_dict=True, return_tensors="pt")'
+                f'    add_generation_prompt=True, return_dict=True, return_tensors="pt")\n'
+                f"{ROOM}"
             )
         case CausalLM():
-            return 'batch = processor("a text", return_tensors="pt")'
+            return (
+                "# Texts were learnt after this token, also where the tokenizer adds none.\n"
+                "begins = (processor.bos_token_id, processor.cls_token_id,\n"
+                "          processor.eos_token_id)\n"
+                "begin = next(one for one in begins if one is not None)\n"
+                'ids = processor("a text", add_special_tokens=False)["input_ids"]\n'
+                'batch = {"input_ids": torch.tensor([[begin, *ids]])}\n'
+                'batch["attention_mask"] = torch.ones_like(batch["input_ids"])\n'
+                f"{ROOM}"
+            )
         case Seq2Seq():
             return f'batch = processor("a text",\n                  {cut})'
         case ImageClassification():
@@ -226,9 +238,16 @@ def _batch(task: Task) -> str:
 def _asked(task: Task) -> str:
     match task:
         case CausalLM():
-            return "    written = model.generate(**batch, max_new_tokens=20)"
+            return (
+                f"    written = model.generate(**batch, do_sample=False, num_beams=1,\n"
+                f"                             max_new_tokens=min({NEW_TOKENS}, room // 2),\n"
+                f"                             pad_token_id=processor.pad_token_id)"
+            )
         case Seq2Seq():
-            return f"    written = model.generate(**batch, max_new_tokens={task.max_target_length})"
+            return (
+                f"    written = model.generate(**batch, do_sample=False, num_beams=1,\n"
+                f"                             max_new_tokens={task.max_target_length})"
+            )
         case TextClassification() | TokenClassification() | ImageClassification():
             return "    logits = model(**batch).logits"
         case _:
@@ -257,7 +276,12 @@ def _answer(task: Task) -> str:
                 'print([about["labels"][tag] for place, tag in enumerate(logits[0].argmax(-1))\n'
                 "       if words[place] is not None and words[place] not in words[:place]])"
             )
-        case CausalLM() | Seq2Seq():
+        case CausalLM():
+            return (
+                'new = written[0, batch["input_ids"].shape[1]:]  # without what it was asked\n'
+                "print(processor.decode(new, skip_special_tokens=True))"
+            )
+        case Seq2Seq():
             return "print(processor.decode(written[0], skip_special_tokens=True))"
         case _:
             assert_never(task)

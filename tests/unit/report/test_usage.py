@@ -15,6 +15,7 @@ from zenml_ftvr.values import (
     KINDS,
     Approach,
     Baseline,
+    CausalLM,
     Contrastive,
     Full,
     Head,
@@ -22,6 +23,7 @@ from zenml_ftvr.values import (
     Lora,
     Partial,
     Scratch,
+    TextClassification,
     TrainedModel,
 )
 
@@ -69,3 +71,26 @@ def test_the_plain_lines_cut_texts_where_training_did() -> None:
 
 def test_an_adapter_is_loaded_onto_a_base_with_its_number_of_classes() -> None:
     assert "num_labels=4" in usage_lines(of_kind("lora"), "/models/m")[1]
+
+
+def test_what_a_language_model_writes_begins_and_goes_on_as_with_this_package() -> None:
+    for form in ("text", "completion"):
+        lines = usage_lines(_of_task(CausalLM(form=form)), "/models/m")[1]
+        assert "[begin, *ids]" in lines
+        assert "do_sample=False" in lines
+        assert "[1]:]" in lines  # the answer alone, without what was asked
+    chat = usage_lines(_of_task(CausalLM(form="chat")), "/models/m")[1]
+    assert "begin" not in chat.replace("begins", "")
+    assert "apply_chat_template" in chat
+
+
+def test_a_baseline_of_label_sets_says_labels_and_not_ones_and_noughts() -> None:
+    task = TextClassification(target="multi")
+    plan = dataclasses.replace(of_kind("baseline").plan, task=task)
+    lines = usage_lines(dataclasses.replace(of_kind("baseline"), plan=plan), "/models/m")[1]
+    assert "zip(labels, row)" in lines
+
+
+def _of_task(task: CausalLM) -> TrainedModel:
+    model = of_kind("full")
+    return dataclasses.replace(model, plan=dataclasses.replace(model.plan, task=task))
