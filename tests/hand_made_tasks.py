@@ -20,6 +20,7 @@ from zenml_ftvr.values import (
     LabelScore,
     Metric,
     MetricNote,
+    Mistake,
     ModelEvaluation,
     NumberErrors,
     NumberSample,
@@ -140,6 +141,7 @@ def _evaluation(name: str, metrics: Sequence[Metric], labels: tuple[str, ...]) -
                 ),
                 confusion=confusion if name in ("images", "tags") else (),
                 spans=_spans() if name == "tags" else (),
+                mistakes=_mistakes() if name in ("tags", "labels") else (),
                 numbers=_number_errors(0.4 * index) if name == "numbers" else None,
                 seconds=2.5,
                 rows_per_second=216.0,
@@ -197,6 +199,17 @@ def _spans() -> tuple[LabelScore, ...]:
     return tuple(
         LabelScore(label=kind, precision=0.9, recall=0.8, f1=f1, n_rows=90)
         for kind, f1 in (("name", 0.85), (hand_made.SCRIPT, 0.41))
+    )
+
+
+def _mistakes() -> tuple[Mistake, ...]:
+    return (
+        Mistake(
+            row_id="abad1dea" * 4,
+            text=f"Anna {hand_made.SCRIPT} met *Bruno* | in Oslo",
+            truth=("Anna (name)", f"Oslo ({hand_made.SCRIPT})"),
+            answered=(),
+        ),
     )
 
 

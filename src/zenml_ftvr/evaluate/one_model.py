@@ -19,6 +19,7 @@ from zenml_ftvr.evaluate.groups import Groups, groups_of
 from zenml_ftvr.evaluate.intervals import scores_with_intervals
 from zenml_ftvr.evaluate.label_doubts import JudgedRows, label_doubts
 from zenml_ftvr.evaluate.label_scores import label_scores
+from zenml_ftvr.evaluate.mistakes import worst_mistakes
 from zenml_ftvr.evaluate.number_errors import number_errors
 from zenml_ftvr.evaluate.reliability import check_probabilities
 from zenml_ftvr.evaluate.serving import serving_of
@@ -168,6 +169,7 @@ def score_model(model: TrainedModel, by: Judging, on_rows: OnRows) -> Scored:
         labels=of_labels.labels,
         confusion=of_labels.confusion,
         spans=of_labels.spans,
+        mistakes=worst_mistakes(answers, by.dataset),
         numbers=number_errors(answers, by.dataset),
         seconds=seconds,
         rows_per_second=answers.n_rows / seconds,

@@ -24,7 +24,7 @@ LEAST_FITTED = 20
 """Rows that a temperature is fitted on at least: of fewer, one mistake decides it. A judgement."""
 TEMPERATURES = (0.05, 20.0)
 """Between which the temperature is looked for: beyond, all answers are certain, or all alike."""
-BINNING = f"{N_BINS} bins of equal width, by the probability of the class that was answered"
+BINNING = f"{N_BINS} bins of equal width, by the probability of the class that was answered."
 BIAS = (
     "It is biased upwards where bins hold few rows, so that even a perfectly calibrated model has "
     "more than 0; it looks at the answered class alone, and depends on the bins."

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from zenml_ftvr.values import Metric
 
@@ -325,6 +325,10 @@ class TagAnswers:
             counts.append((len(wanted & found), len(found), len(wanted)))
         return np.asarray(counts, dtype=np.float64).reshape(-1, 3)
 
+    def spans_of(self, row: int) -> tuple[set[Span], set[Span]]:
+        """The true spans of a row, and those that were answered."""
+        return _entities(self.truth[row]), _entities(self.predicted[row])
+
     def spans_by_type(self) -> dict[str, tuple[int, int, int]]:
         """Of each type of span over all rows: those found whole, said, and true."""
         found: Counter[str] = Counter()
@@ -338,7 +342,11 @@ class TagAnswers:
         return {kind: (found[kind], said[kind], true[kind]) for kind in sorted(said | true)}
 
 
-def _entities(tags: Sequence[str]) -> set[tuple[str, int, int]]:
+Span: TypeAlias = tuple[str, int, int]
+"""Type, first and last word."""
+
+
+def _entities(tags: Sequence[str]) -> set[Span]:
     """Type, first and last word of each; a word without a tag is in none."""
     import warnings
 

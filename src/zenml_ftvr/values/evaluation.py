@@ -22,6 +22,7 @@ __all__ = [
     "LabelDoubt",
     "LabelScore",
     "MetricNote",
+    "Mistake",
     "ModelEvaluation",
     "NumberErrors",
     "NumberSample",
@@ -126,6 +127,18 @@ class Generation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """A test row whose labels or spans were missed; holds a text of the user's, as `LabelDoubt`."""
+
+    row_id: str
+    text: str
+    """The beginning of the row's input."""
+    truth: tuple[str, ...]
+    """Its labels; of tags its spans with their words, or each word with its tag."""
+    answered: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NumberSample:
     """A test row whose number was missed by far; holds a text of the user's, as `LabelDoubt`."""
 
@@ -213,6 +226,8 @@ class ModelEvaluation:
     spans: tuple[LabelScore, ...] = ()
     """Types of spans of words, of tags that mark where one begins (B-, I-): right where type,
     beginning and end are."""
+    mistakes: tuple[Mistake, ...] = ()
+    """Of label sets and tags: the rows with the most of them, worst first."""
     numbers: NumberErrors | None = None
     """None of tasks whose answer is no number."""
     notes: tuple[str, ...] = ()

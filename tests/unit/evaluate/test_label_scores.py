@@ -8,9 +8,10 @@ from tiny_language_models import language_dataset, language_rows
 
 from zenml_ftvr.data import Dataset, dataset_from
 from zenml_ftvr.evaluate.label_scores import label_scores
+from zenml_ftvr.evaluate.mistakes import worst_mistakes
 from zenml_ftvr.evaluate.number_errors import DRAWN, WORST, number_errors
 from zenml_ftvr.tasks import ClassAnswers, NumberAnswers, SetAnswers, TagAnswers
-from zenml_ftvr.values import DataSource, TextClassification
+from zenml_ftvr.values import DataSource, TextClassification, TokenClassification
 
 TAGS = ("B-org", "B-person", "I-org", "I-person", "O")
 TRUTH = [
@@ -119,3 +120,51 @@ def test_of_many_rows_some_are_kept_from_end_to_end() -> None:
 def test_other_answers_are_no_numbers() -> None:
     data = language_dataset(language_rows(["a", "b", "c"]), 1, 1)
     assert number_errors(TagAnswers(TRUTH, SAID), data) is None
+
+
+SOURCE = DataSource(name="made", validation_fraction=0.2, test_fraction=0.5, fatal=())
+
+
+def test_the_rows_with_the_most_wrong_spans_come_first() -> None:
+    rows = [
+        {"text": [f"w{place}", "and", f"more{place}"], "label": ["B-a", "I-a", "B-b"]}
+        for place in range(40)
+    ]
+    data = dataset_from(rows, SOURCE, task=TokenClassification())
+    truth = [list(row) for row in data.test.targets]
+    said = [list(row) for row in truth]
+    said[2] = ["B-a", "O", "O"]  # one cut short, one missed: three spans in one list alone
+    said[5][2] = "O"
+    found = worst_mistakes(TagAnswers(truth, said), data)
+    assert [one.row_id for one in found] == [data.test.row_ids[2], data.test.row_ids[5]]
+    first, _, last = data.test.inputs[2]
+    assert found[0].truth == (f"{first} and (a)", f"{last} (b)")
+    assert found[0].answered == (f"{first} (a)",)
+    assert found[0].text == f"{first} and {last}"
+
+
+def test_wrong_parts_of_speech_are_told_word_by_word() -> None:
+    rows = [{"text": ["a", f"w{place}"], "label": ["DET", "NOUN"]} for place in range(40)]
+    data = dataset_from(rows, SOURCE, task=TokenClassification())
+    truth = [list(row) for row in data.test.targets]
+    said = [list(row) for row in truth]
+    said[1] = ["NOUN", ""]
+    (found,) = worst_mistakes(TagAnswers(truth, said), data)
+    word = data.test.inputs[1][1]
+    assert found.truth == ("a (DET)", f"{word} (NOUN)")
+    assert found.answered == ("a (NOUN)", f"{word} (no tag)")
+
+
+def test_wrong_sets_of_labels_are_told_as_labels() -> None:
+    rows = [
+        {"text": f"row {place}", "label": ["a", "b"] if place % 2 else ["a"]} for place in range(60)
+    ]
+    data = dataset_from(rows, SOURCE, task=TextClassification(target="multi"))
+    truth = np.array([[label in row for label in data.labels] for row in data.test.targets], int)
+    scores = np.where(truth == 1, 1.0, -1.0)
+    scores[0] *= -1
+    (found,) = worst_mistakes(SetAnswers(truth, scores), data)
+    assert found.row_id == data.test.row_ids[0]
+    assert found.truth == tuple(data.test.targets[0])
+    assert set(found.truth).isdisjoint(found.answered)
+    assert worst_mistakes(NumberAnswers(truth[:, 0], truth[:, 0]), data) == ()

@@ -85,6 +85,17 @@ def test_each_label_of_sets_has_its_scores_and_no_confusions() -> None:
     assert sections.disappointments(recommendation, of_task("labels")) == ()
 
 
+@pytest.mark.parametrize("name", ["tags", "labels"])
+def test_rows_with_mistakes_are_shown_with_what_was_wanted(name: str) -> None:
+    page = shown(sections.results(of_task(name)))
+    cells = page.texts_in("td")
+    at = cells.index("abad1deaabad")
+    assert cells[at + 2 : at + 4] == [f"Anna (name); Oslo ({hand_made.SCRIPT})", "(nothing)"]
+    right = _changed(of_task(name), mistakes=())
+    assert "The rows with the most mistakes" in page.texts_in("h3")
+    assert "mistakes" not in shown(sections.results(right)).text
+
+
 def test_numbers_are_told_by_how_far_they_are_off() -> None:
     page = shown(sections.results(of_task("numbers")))
     cells = page.texts_in("td")

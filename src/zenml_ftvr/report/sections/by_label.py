@@ -11,6 +11,7 @@ from zenml_ftvr.values import LabelScore, ModelEvaluation
 __all__ = ["LABELS_SHOWN", "LabelWords", "by_label", "label_words"]
 
 LABELS_SHOWN = 20  # rows of bars, and of the confusion table, that a page can still show
+TEXT_SHOWN = 160  # characters of a row, as of doubted labels
 CONFUSIONS_SHOWN = 15  # of more labels, the most frequent confusions
 
 
@@ -54,9 +55,29 @@ def by_label(chosen: ModelEvaluation) -> Blocks:
             *_scores(chosen.spans, "type of span", "types of spans", "True spans"),
             Details(f"All {len(each.rows)} tags, word by word", (each,)),
         )
-    if not chosen.confusion:
-        return first
-    return (*first, Heading("What is taken for what"), *_confusions(chosen, words))
+    if chosen.confusion:
+        first = (*first, Heading("What is taken for what"), *_confusions(chosen, words))
+    return (*first, *_mistakes(chosen))
+
+
+def _mistakes(chosen: ModelEvaluation) -> Blocks:
+    if not chosen.mistakes:
+        return ()
+    return (
+        Heading("The rows with the most mistakes"),
+        Table(
+            header=("Row", "Text", "True", "Answered"),
+            rows=tuple(
+                (
+                    one.row_id[:12],
+                    w.cut(one.text, TEXT_SHOWN) or w.NOTHING,
+                    "; ".join(one.truth) or "(nothing)",
+                    "; ".join(one.answered) or "(nothing)",
+                )
+                for one in chosen.mistakes
+            ),
+        ),
+    )
 
 
 def _scores(scores: tuple[LabelScore, ...], one: str, many: str, counted: str) -> Blocks:
