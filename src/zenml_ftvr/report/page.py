@@ -181,7 +181,7 @@ def _facts(facts: Facts) -> str:
 
 
 def _table(table: Table) -> str:
-    as_cards = _least_characters(table) > PHONE or _prose_columns(table) > 1
+    as_cards = _least_characters(table) > PHONE or _squeezes_sentences(table)
     title = 0 if table.header[0] else 1  # the column that names a row; before it, its rank
 
     def cell(tag: str, index: int, text: str) -> str:
@@ -225,10 +225,11 @@ def _least_characters(table: Table) -> int:
     return sum(widths)
 
 
-def _prose_columns(table: Table) -> int:
-    """How many columns hold sentences: two beside each other are a word wide on a phone."""
+def _squeezes_sentences(table: Table) -> bool:
+    """Whether sentences would be a word wide on a phone: two beside each other, or one of four."""
     of_words = [index for index in range(len(table.header)) if index not in table.numeric]
-    return sum(any(len(row[index]) > PROSE for row in table.rows) for index in of_words)
+    found = sum(any(len(row[index]) > PROSE for row in table.rows) for index in of_words)
+    return found > 1 or (found == 1 and len(table.header) > 3)
 
 
 def _kept_together(html: str) -> str:
