@@ -1,5 +1,6 @@
 """Run a plan: the loop, the budget's brake, and progress."""
 
+from zenml_ftvr.train.attempts import tracked_before
 from zenml_ftvr.train.contrastive import train_on_pairs
 from zenml_ftvr.train.faults import Diverged, Interrupted
 from zenml_ftvr.train.fingerprint import training_fingerprint
@@ -32,6 +33,7 @@ __all__ = [
     "run_plan",
     "settled",
     "silent",
+    "tracked_before",
     "train_on_pairs",
     "trainer_for",
     "training_fingerprint",

@@ -51,6 +51,7 @@ from zenml_ftvr.values import (
     Hardware,
     Ledger,
     LedgerEntry,
+    TrackedRun,
     TrainedModel,
     TrainingPlan,
     metrics_of,
@@ -83,14 +84,16 @@ def run_plan(
     runs: Path | None = None,
     mirror: RemoteFiles | None = None,
     team: Team = ALONE,
+    tracked: TrackedRun | None = None,
 ) -> TrainedModel:
     """Train what `plan` says on the training split, and save it into `folder`.
 
     The folder appears whole or not at all. What is trained in steps leaves checkpoints below `runs`
     (in the cache folder unless given) while it lasts; the same plan goes on from there after
     whatever ended it, and its limit and ledger count the time that was lost. With a `mirror` it
-    also does where this disk is gone. The workers of a `team` share the steps. Raises
-    `TrainingError` where the data is not the plan's, and whatever of ours the approach raises.
+    also does where this disk is gone. The workers of a `team` share the steps. The run `tracked`,
+    where `log` goes, is noted for later attempts (`tracked_before`). Raises `TrainingError` where
+    the data is not the plan's, and whatever of ours the approach raises.
     """
     if dataset.fingerprint != plan.data_fingerprint:
         raise DataError(
@@ -109,7 +112,7 @@ def run_plan(
         with ExitStack() as stack:
             # What is solved takes no steps, and is done again sooner than it would be saved.
             attempt = (
-                stack.enter_context(attempt_at(plan, runs, started, mirror))
+                stack.enter_context(attempt_at(plan, runs, started, mirror, tracked))
                 if plan.max_steps
                 else None
             )
