@@ -303,6 +303,17 @@ def test_trainings_beside_one_another_have_a_run_each(wandb_server: WandbServer)
         assert held.state == "finished"
 
 
+def test_a_run_that_one_training_had_is_not_the_next_ones(wandb_server: WandbServer) -> None:
+    """As with ZenML's own tracker, where the first step has trained and not yet ended its run."""
+    shared = wandb.init(project="p", name="shared", id="shared")
+    first, second = (_write(described(name), [loss]) for name, loss in (("a", 1.0), ("b", 2.0)))
+    assert first.run_id == "shared" != second.run_id
+    shared.finish()
+    again = wandb.init(project="p", id="shared", resume="allow")
+    assert _write(described("c"), [0.5]).run_id == "shared"  # which was begun again
+    again.finish()
+
+
 def test_trainings_that_were_given_one_run_have_one_each_and_lose_nothing(
     wandb_server: WandbServer,
 ) -> None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from zenml_ftvr.tracking.wandb.mode import Mode, resolved_mode
 from zenml_ftvr.values import TrackedRun, TrackingMode
@@ -55,8 +56,8 @@ _awaited: ContextVar[Begin | None] = ContextVar("zenml_ftvr_wandb_awaited", defa
 _starting = threading.Lock()
 _started: set[str] = set()
 """Ids of runs that are open and were begun here: each belongs to one step or training."""
-_claimed: set[str] = set()
-"""Ids of runs that a training writes into."""
+_claimed: WeakSet[Any] = WeakSet()
+"""Runs that a training writes into; one that was not begun here stays with its first training."""
 
 
 def start_run(
@@ -186,20 +187,20 @@ def claimed_run(continues: TrackedRun | None) -> Iterator[Any]:
 
     One that the stack's tracker has left to it is begun, going on in the run that it `continues`
     where it can. Otherwise it is that of the step in this context, or one that was not begun here.
-    A run takes one training at a time: ZenML's own tracker gives the same to steps that run beside
-    one another.
+    A run takes one training at a time, and one that was not begun here only one: ZenML's own
+    tracker gives the same to steps that run beside one another, until the first of them has ended.
     """
     if (begin := _awaited.get()) is not None:
         begin(continues)
         _awaited.set(None)
     run = _step_run.get() or run_of_another()
     with _starting:
-        if run is not None and run.id in _claimed:
+        if run is not None and run in _claimed:
             run = None
-        if run is not None:
-            _claimed.add(run.id)
+        elif run is not None:
+            _claimed.add(run)
     try:
         yield run
     finally:
-        if run is not None:
-            _claimed.discard(run.id)
+        if run is not None and is_trackers(run):
+            _claimed.discard(run)
