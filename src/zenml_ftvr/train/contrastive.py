@@ -6,30 +6,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from zenml_ftvr.approaches import WEIGHT_DECAY
-from zenml_ftvr.models import quiet
+from zenml_ftvr.approaches import WEIGHT_DECAY, most_tokens
+from zenml_ftvr.models import Encoder, quiet
 from zenml_ftvr.tasks.text_classification import encode
+from zenml_ftvr.train.loop import LOGGED_POINTS
+from zenml_ftvr.values import TrainingPlan
 
 __all__ = ["train_on_pairs"]
 
 
 def train_on_pairs(
-    model: Any,
-    tokenizer: Any,
+    encoder: Encoder,
     texts: Sequence[str],
     pairs: Sequence[tuple[int, int, float]],
-    *,
-    max_length: int,
-    max_steps: int,
-    batch_size: int,
-    learning_rate: float,
-    warmup_steps: int,
-    seed: int,
+    plan: TrainingPlan,
     work_folder: Path,
     callbacks: list[Any],
-    logging_steps: int,
 ) -> Any:
-    """Take `max_steps` steps of `batch_size` pairs; `model` is trained in place, where it is.
+    """Take the steps of `plan`, on batches of pairs; the encoder's model is trained in place.
 
     The loss is SetFit's: the mean squared error of the cosine similarity of two texts' mean-pooled
     features against each pair's third member (Tunstall et al. 2022, arXiv 2209.11055, 3.1). Returns
@@ -40,20 +34,21 @@ def train_on_pairs(
     from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
     from transformers.trainer_callback import PrinterCallback
 
+    model, tokenizer, max_length = encoder.model, encoder.tokenizer, most_tokens(plan.task)
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(work_folder),
-        max_steps=max_steps,
-        per_device_train_batch_size=batch_size,
-        learning_rate=learning_rate,
+        max_steps=plan.max_steps,
+        per_device_train_batch_size=plan.batch_size,
+        learning_rate=plan.learning_rate or 0.0,
         lr_scheduler_type="linear",
-        warmup_steps=warmup_steps,
+        warmup_steps=plan.warmup_steps,
         weight_decay=WEIGHT_DECAY,
         eval_strategy="no",
         save_strategy="no",
-        logging_steps=logging_steps,
+        logging_steps=max(1, plan.max_steps // LOGGED_POINTS),
         logging_nan_inf_filter=False,  # it would hide a diverged loss
-        seed=seed,
-        data_seed=seed,
+        seed=plan.seed,
+        data_seed=plan.seed,
         report_to=[],
         disable_tqdm=True,
         dataloader_pin_memory=False,
@@ -68,12 +63,12 @@ def train_on_pairs(
         "label": [similarity for _, _, similarity in pairs],
     }
     with quiet():
-        encoder = _sentence_encoder(model, tokenizer, max_length)
+        sentences = _sentence_encoder(model, tokenizer, max_length)
         trainer = _trainer_class([lengths[longer] for longer, _ in ordered])(
-            model=encoder,
+            model=sentences,
             args=arguments,
             train_dataset=Dataset.from_dict(columns),
-            loss=CosineSimilarityLoss(encoder),
+            loss=CosineSimilarityLoss(sentences),
             callbacks=callbacks,
         )
         trainer.remove_callback(PrinterCallback)  # the callbacks show what this would print

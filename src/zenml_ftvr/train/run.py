@@ -33,7 +33,6 @@ from zenml_ftvr.train.attempts import Attempt, attempt_at
 from zenml_ftvr.train.contrastive import train_on_pairs
 from zenml_ftvr.train.fingerprint import training_fingerprint
 from zenml_ftvr.train.loop import (
-    LOGGED_POINTS,
     LoopResult,
     Observations,
     observer,
@@ -333,19 +332,12 @@ def _train_contrastive(
     encoder = load_encoder(base.folder, plan.task, hardware.device, base.source.allow)
     seen = Observations()
     state = train_on_pairs(
-        encoder.model,
-        encoder.tokenizer,
+        encoder,
         texts,
         pairs,
-        max_length=most_tokens(plan.task),
-        max_steps=plan.max_steps,
-        batch_size=plan.batch_size,
-        learning_rate=plan.learning_rate or 0.0,
-        warmup_steps=plan.warmup_steps,
-        seed=plan.seed,
-        work_folder=work / "pairs",
-        callbacks=[observer(plan, seen, log, progress, started)],
-        logging_steps=max(1, plan.max_steps // LOGGED_POINTS),
+        plan,
+        work / "pairs",
+        [observer(plan, seen, log, progress, started)],
     )
 
     def features(of: Rows, what: str) -> npt.NDArray[np.float32]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import math
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,7 @@ from zenml_ftvr.data import Dataset, rows_of_inputs
 from zenml_ftvr.models import Encoder, load_encoder
 from zenml_ftvr.train.contrastive import _sentence_encoder, train_on_pairs
 from zenml_ftvr.train.pairs import make_pairs
-from zenml_ftvr.values import TextClassification
+from zenml_ftvr.values import Contrastive, TextClassification, TrainingPlan
 
 FAMILIES = ("bert", "distilbert", "gpt2")
 N_ROWS = 48
@@ -52,6 +55,14 @@ def encoder(bert_folder: Path) -> Encoder:
 
 
 @pytest.fixture
+def plan(plan_of: Callable[..., TrainingPlan]) -> TrainingPlan:
+    """Few enough steps for each to be logged."""
+    return plan_of(
+        Contrastive(), max_steps=6, batch_size=8, learning_rate=1e-3, warmup_steps=0, seed=0
+    )
+
+
+@pytest.fixture
 def pairs(dataset: Dataset) -> list[Pair]:
     """Of the first rows of the training split."""
     label_ids = dataset.label_ids(dataset.train)[:N_ROWS]
@@ -59,35 +70,20 @@ def pairs(dataset: Dataset) -> list[Pair]:
 
 
 @pytest.fixture
-def train(dataset: Dataset, pairs: list[Pair], tmp_path: Path) -> Callable[..., Recorder]:
+def train(
+    dataset: Dataset, pairs: list[Pair], plan: TrainingPlan, tmp_path: Path
+) -> Callable[..., Recorder]:
     """Trains an encoder on pairs of the training split; what the callback saw."""
 
     def run(
         encoder: Encoder,
         *,
         of: list[Pair] = pairs,
-        max_steps: int = 6,
-        batch_size: int = 8,
-        learning_rate: float = 1e-3,
-        warmup_steps: int = 0,
-        seed: int = 0,
+        **fields: Any,
     ) -> Recorder:
-        recorder = Recorder()
-        state = train_on_pairs(
-            encoder.model,
-            encoder.tokenizer,
-            dataset.train.texts,
-            of,
-            max_length=encoder.max_length,
-            max_steps=max_steps,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            warmup_steps=warmup_steps,
-            seed=seed,
-            work_folder=tmp_path / "work",
-            callbacks=[recorder],
-            logging_steps=1,
-        )
+        recorder, texts = Recorder(), dataset.train.texts
+        changed = replace(plan, **fields)
+        state = train_on_pairs(encoder, texts, of, changed, tmp_path / "work", [recorder])
         assert state.global_step == recorder.n_steps
         return recorder
 
@@ -203,18 +199,15 @@ def test_equal_inputs_give_equal_bits_and_another_seed_others(
 
 
 PROGRAM = """
-import hashlib, json, sys
+import base64, hashlib, json, pickle, sys
 from pathlib import Path
 from zenml_ftvr.models import load_encoder
 from zenml_ftvr.train.contrastive import train_on_pairs
 from zenml_ftvr.values import TextClassification
-folder, work, texts, pairs = json.load(sys.stdin)
+folder, work, texts, pairs, plan = json.load(sys.stdin)
 encoder = load_encoder(Path(folder), TextClassification(max_length=32), "cpu")
-train_on_pairs(
-    encoder.model, encoder.tokenizer, texts, [tuple(pair) for pair in pairs], max_length=32,
-    max_steps=6, batch_size=8, learning_rate=1e-3, warmup_steps=0, seed=0,
-    work_folder=Path(work), callbacks=[], logging_steps=1,
-)
+plan = pickle.loads(base64.b64decode(plan))
+train_on_pairs(encoder, texts, [tuple(pair) for pair in pairs], plan, Path(work), [])
 found = hashlib.sha256()
 for tensor in encoder.model.state_dict().values():
     found.update(tensor.numpy().tobytes())
@@ -226,14 +219,16 @@ def test_another_process_gives_the_same_bits_and_prints_nothing(
     bert_folder: Path,
     dataset: Dataset,
     pairs: list[Pair],
+    plan: TrainingPlan,
     train: Callable[..., Recorder],
     tmp_path: Path,
 ) -> None:
     encoder = load_encoder(bert_folder, TextClassification(max_length=32), "cpu")
     train(encoder)
+    said = base64.b64encode(pickle.dumps(plan)).decode()
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
-        input=json.dumps([str(bert_folder), str(tmp_path), dataset.train.texts, pairs]),
+        input=json.dumps([str(bert_folder), str(tmp_path), dataset.train.texts, pairs, said]),
         env={
             **os.environ,
             "PYTHONPATH": os.pathsep.join(sys.path),

@@ -64,21 +64,7 @@ def calibrate_contrastive(
         started = time.monotonic()
         encoder = load_encoder(base.folder, plan.task, hardware.device, base.source.allow)
         setup_seconds = time.monotonic() - started
-        train_on_pairs(
-            encoder.model,
-            encoder.tokenizer,
-            texts,
-            pairs,
-            max_length=most_tokens(plan.task),
-            max_steps=plan.max_steps,
-            batch_size=plan.batch_size,
-            learning_rate=plan.learning_rate or 0.0,
-            warmup_steps=plan.warmup_steps,
-            seed=plan.seed,
-            work_folder=Path(name) / "steps",
-            callbacks=[clock],
-            logging_steps=plan.max_steps,
-        )
+        train_on_pairs(encoder, texts, pairs, plan, Path(name) / "steps", [clock])
         if clock.gave_up is not None:
             raise NotCalibrated(clock.gave_up)
         some = by_size_of(dataset.validation)
