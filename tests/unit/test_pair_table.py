@@ -373,7 +373,7 @@ class Broken(Exception):  # noqa: N818  (stands for whatever ends a process)
 
 
 RESUMED = [pair for pair in STEPPING if pair[1] != "contrastive"]
-"""`contrastive` begins again, and says so (docs/architecture.md)."""
+"""`contrastive` has no looks; tests/unit/train/test_resume_parts.py breaks it off between saves."""
 
 
 @pytest.mark.parametrize("pair", RESUMED, ids=ids)

@@ -26,6 +26,7 @@ from zenml_ftvr.hardware import detect
 from zenml_ftvr.models import cache_folder
 from zenml_ftvr.supervise import ProcessRecord
 from zenml_ftvr.train import run_plan
+from zenml_ftvr.train.journal import lines_of
 from zenml_ftvr.values import DataSource, TrainedModel
 
 STOPPED_EPOCHS = 400  # a minute of steps, in which a command line can load ZenML
@@ -179,6 +180,8 @@ def test_the_process_of_a_run_is_killed_and_the_next_run_ends_as_if_undisturbed(
     process = begin(KILLED_EPOCHS)
     until(lambda: any((cache_folder() / "runs").glob("*/seed-0/checkpoint-*/whole.json")))
     (record,) = records()
+    (journal,) = (cache_folder() / "runs").glob("*/attempts.jsonl")
+    (began,) = (line for line in lines_of(journal) if line["event"] == "began")
     process.kill()
     process.wait()
     assert record.child is not None
@@ -187,9 +190,12 @@ def test_the_process_of_a_run_is_killed_and_the_next_run_ends_as_if_undisturbed(
         str(data_file), str(base_folder), KILLED_EPOCHS
     )
     assert again is not None
-    model: TrainedModel = attempts_of(again.id, "finetune_full")[-1].outputs["model"][0].load()
+    step = attempts_of(again.id, "finetune_full")[-1]
+    model: TrainedModel = step.outputs["model"][0].load()
     assert any("It went on from the checkpoint after step" in note for note in model.notes)
     assert [entry.what for entry in model.ledger.entries] == ["failed attempt", "training"]
+    assert step.run_metadata["wandb_run_id"] == began["tracked"]["run_id"]
+    assert step.run_metadata["wandb_offline_folder"] != began["tracked"]["offline_folder"]
     rows = load_dataset(DataSource(name=str(data_file), validation_fraction=0.2, test_fraction=0.2))
     alone = run_plan(model.plan, rows, tmp_path / "alone", detect())
     assert _weights(alone) == _weights(model)

@@ -249,7 +249,8 @@ def _training_seconds(arm: ArmCalibration, basis: PlanBasis, steps: int) -> floa
         case "contrastive":
             features = (facts.n_train + facts.n_validation) * arm.seconds_per_eval_row
             steps_seconds = steps * arm.seconds_per_step
-            return arm.setup_seconds + steps_seconds + features + arm.save_seconds
+            saves = _saves_between(arm, steps_seconds) * _checkpoint_seconds(arm)
+            return arm.setup_seconds + steps_seconds + saves + features + arm.save_seconds
         case "partial" | "full" | "lora" | "scratch":
             # What is frozen passes once over all rows.
             frozen = (facts.n_train + facts.n_validation) * arm.seconds_per_frozen_row
@@ -269,9 +270,13 @@ def _checkpoint_seconds(arm: ArmCalibration) -> float:
 
 def _checkpoints(arm: ArmCalibration, steps_seconds: float) -> int:
     """One at every look, and between two as many as the clock asks for."""
+    return EVALUATIONS * (1 + _saves_between(arm, steps_seconds / EVALUATIONS))
+
+
+def _saves_between(arm: ArmCalibration, seconds: float) -> int:
+    """As many as the clock asks for in so long a time without a look."""
     wait = max(SAVE_EVERY_SECONDS, _checkpoint_seconds(arm) / SAVE_SHARE)
-    between = math.floor(steps_seconds / EVALUATIONS / wait)
-    return EVALUATIONS * (1 + between)
+    return math.floor(seconds / wait)
 
 
 def _evaluation_seconds(arm: ArmCalibration, basis: PlanBasis) -> float:

@@ -41,10 +41,12 @@ def open_step_run(
     name: str,
     tags: tuple[str, ...],
     config: Mapping[str, Any],
+    continues: TrackedRun | None = None,
 ) -> Iterator[RunTracker]:
     """The run of the step that is running: the tracker's where the stack has one, else its own.
 
-    A step that is tried again goes on in the same run. Its own run stands in the step's metadata;
+    A step that is tried again goes on in the same run; another pipeline run's step does so in the
+    one that it `continues`. Its own run stands in the step's metadata;
     offline and with an artifact store that is not on this machine, it is copied there.
     """
     context = get_step_context()
@@ -55,6 +57,7 @@ def open_step_run(
         tags=tags,
         config=config,
         run_id=_run_id(str(context.pipeline_run.id), context.step_run.name),
+        continues=continues,
     )
     store = None if settings.mode == "disabled" else active_store()
     prepare_copies(store)

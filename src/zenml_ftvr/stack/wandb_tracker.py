@@ -18,6 +18,7 @@ from zenml_ftvr.stack.copies import OfflineCopy, active_store, copy_of, prepare_
 from zenml_ftvr.stack.flavors import WandbTrackerConfig, WandbTrackerSettings
 from zenml_ftvr.stack.step_run import metadata_of
 from zenml_ftvr.tracking.wandb import (
+    await_training,
     enter_step_run,
     finish_run,
     leave_step_run,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["JOB_TYPES", "WandbTracker"]
 
 API_KEY = "WANDB_API_KEY"
+TRAINING = "zenml_ftvr.steps.train"  # the module of the steps that begin their runs themselves
 JOB_TYPES = {
     "load_data": "data",
     "profile_data": "data",
@@ -134,13 +136,20 @@ class WandbTracker(WandbExperimentTracker):
         arguments["group"] = settings.group or info.pipeline.name
         store = None if settings.mode == "disabled" else active_store()
         prepare_copies(store)
-        run = start_run(arguments, settings.mode)
-        enter_step_run(run)
-        self._begin_copy(info, run, store)
-        if settings.enable_weave and not run.offline and not run.disabled:
-            import weave
 
-            weave.init(project_name=run.project)
+        def begin(continues: TrackedRun | None) -> None:
+            run = start_run(arguments, settings.mode, continues)
+            enter_step_run(run)
+            self._begin_copy(info, run, store)
+            if settings.enable_weave and not run.offline and not run.disabled:
+                import weave
+
+                weave.init(project_name=run.project)
+
+        if info.spec.source.module == TRAINING and settings.run_id is None:
+            await_training(begin)
+        else:
+            begin(None)
 
     def _begin_copy(self, info: "StepRunInfo", run: Any, store: "BaseArtifactStore | None") -> None:
         folder = offline_folder(run)

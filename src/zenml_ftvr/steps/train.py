@@ -16,7 +16,7 @@ from zenml_ftvr.stack.step_run import experiment_of, open_step_run, tracked_run
 from zenml_ftvr.steps.cache import TRAINING_CACHE_POLICY
 from zenml_ftvr.steps.texts_seen import remember_texts
 from zenml_ftvr.tracking import data_artifact, model_artifact, ranking_table
-from zenml_ftvr.train import granted_team, print_progress, run_plan
+from zenml_ftvr.train import granted_team, print_progress, run_plan, tracked_before
 from zenml_ftvr.values import (
     Approach,
     Baseline,
@@ -189,7 +189,12 @@ def _train(
     name, tags = f"{plan.kind}-{plan.fingerprint[:6]}", (plan.kind, plan.task.kind)
     config = _tracked_config(plan, dataset, recommendation)
     experiment = experiment_of(tracking)
-    with open_step_run(tracking, "train", name, tags, config) as run, work_folder() as work:
+    mirror = files_of_active_store()
+    before = tracked_before(plan, mirror)
+    with (
+        open_step_run(tracking, "train", name, tags, config, continues=before) as run,
+        work_folder() as work,
+    ):
         remember_texts(plan.approach)
         run.uses(data_artifact(experiment, dataset.fingerprint, config["rows"]))
         folder = work / "model"
@@ -201,7 +206,8 @@ def _train(
             log=run.log,
             progress=print_progress(),
             team=granted_team(plan, hardware),
-            mirror=files_of_active_store(),
+            mirror=mirror,
+            tracked=run.tracked(),
         )
         run.summarize(
             {

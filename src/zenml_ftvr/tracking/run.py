@@ -46,6 +46,8 @@ class RunDescription:
     """JSON-able; goes under our own prefix. No text of the user's belongs in it."""
     run_id: str | None = None
     """A run of this id that is there already is continued; None for a new one."""
+    continues: TrackedRun | None = None
+    """The run of an earlier attempt at the same work, which is gone on in instead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

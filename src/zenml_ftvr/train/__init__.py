@@ -1,6 +1,7 @@
 """Run a plan: the loop, the budget's brake, and progress."""
 
-from zenml_ftvr.train.contrastive import train_on_pairs
+from zenml_ftvr.train.attempts import tracked_before
+from zenml_ftvr.train.contrastive import PreparedPairs, train_on_pairs
 from zenml_ftvr.train.faults import Diverged, Interrupted
 from zenml_ftvr.train.fingerprint import training_fingerprint
 from zenml_ftvr.train.frozen import without_frozen_part
@@ -18,6 +19,7 @@ __all__ = [
     "Interrupted",
     "LinearHead",
     "Prepared",
+    "PreparedPairs",
     "Progress",
     "Team",
     "choose_strength",
@@ -32,6 +34,7 @@ __all__ = [
     "run_plan",
     "settled",
     "silent",
+    "tracked_before",
     "train_on_pairs",
     "trainer_for",
     "training_fingerprint",

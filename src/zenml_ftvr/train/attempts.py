@@ -22,11 +22,19 @@ from zenml_ftvr.models import cache_folder
 from zenml_ftvr.supervise import ProcessId, ProcessRecord, kill_counters, record_of_this_process
 from zenml_ftvr.train.brake import Decisions
 from zenml_ftvr.train.fingerprint import training_fingerprint
-from zenml_ftvr.train.journal import BEAT, Journal
-from zenml_ftvr.train.mirror import RemoteFiles, mirrored
-from zenml_ftvr.values import Braking, TrainingPlan
+from zenml_ftvr.train.journal import BEAT, JOURNAL, Journal, lines_of
+from zenml_ftvr.train.mirror import RemoteFiles, journal_there, mirrored
+from zenml_ftvr.values import Braking, TrackedRun, TrainingPlan
 
-__all__ = ["Attempt", "Journal", "Killed", "attempt_at", "killed_at", "run_folder"]
+__all__ = [
+    "Attempt",
+    "Journal",
+    "Killed",
+    "attempt_at",
+    "killed_at",
+    "run_folder",
+    "tracked_before",
+]
 
 MUTEX = "owners.lock"
 BEAT_SECONDS = 0.25  # between signs of life: what is not known of the time of a killed attempt
@@ -136,7 +144,7 @@ def _let_go(folder: Path) -> None:
 class Attempt:
     """One process's go at a plan. What was done before it is in the journal of its folder."""
 
-    def __init__(self, folder: Path, began: float) -> None:
+    def __init__(self, folder: Path, began: float, tracked: TrackedRun | None = None) -> None:
         self.folder = folder
         self.journal = Journal(folder)
         self._began = began
@@ -151,6 +159,7 @@ class Attempt:
             **asdict(_this_process()),
             "record": None if record is None else str(record),
             "kernel_kills": kill_counters(),
+            "tracked": None if tracked is None else asdict(tracked),
         }
         self.journal.note("began", began_as)
 
@@ -274,21 +283,48 @@ def _signs_of_life(attempt: Attempt) -> Iterator[None]:
         thread.join()
 
 
+def tracked_before(
+    plan: TrainingPlan, mirror: RemoteFiles | None = None, runs: Path | None = None
+) -> TrackedRun | None:
+    """The run that readings of the last attempt at `plan` went to; None where there is none to go
+    on from, where it was not tracked, and while its process lives."""
+    if not plan.max_steps:
+        return None
+    folder = run_folder(plan, runs)
+    lines: list[dict[str, Any]] = []
+    if folder.exists():
+        with _mutex(folder):
+            owner = _owner_of(folder)
+            if owner is not None and _is_alive(owner, folder):
+                return None
+        lines = lines_of(folder / JOURNAL)
+    if not lines and mirror is not None:
+        with contextlib.suppress(Exception):  # what a store raises is for the attempt to tell
+            lines = journal_there(mirror, folder.name)
+    begun = [line for line in lines if line.get("event") == "began"]
+    tracked = begun[-1].get("tracked") if begun else None
+    return None if tracked is None else TrackedRun(**tracked)
+
+
 @contextmanager
 def attempt_at(
-    plan: TrainingPlan, runs: Path | None, began: float, mirror: RemoteFiles | None = None
+    plan: TrainingPlan,
+    runs: Path | None,
+    began: float,
+    mirror: RemoteFiles | None = None,
+    tracked: TrackedRun | None = None,
 ) -> Iterator[Attempt]:
     """The only attempt at `plan` while the body runs; `began` is its `time.monotonic()`.
 
-    Whatever the body raises, what it saved stays for the next one, here and in the mirror; when it
-    ends, that goes. Raises `TrainingError` where another process is at it, and where the mirror
-    cannot be read.
+    Its readings go to the run `tracked`. Whatever the body raises, what it saved stays for the next
+    one, here and in the mirror; when it ends, that goes. Raises `TrainingError` where another
+    process is at it, and where the mirror cannot be read.
     """
     folder = run_folder(plan, runs)
     _take(folder)
     try:
         with mirrored(mirror, folder):
-            attempt = Attempt(folder, began)
+            attempt = Attempt(folder, began, tracked)
             try:
                 with _signs_of_life(attempt):
                     yield attempt

@@ -2,109 +2,146 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zenml_ftvr.approaches import WEIGHT_DECAY
-from zenml_ftvr.models import quiet
+from zenml_ftvr.approaches import WEIGHT_DECAY, most_tokens
+from zenml_ftvr.models import Encoder, quiet
 from zenml_ftvr.tasks.text_classification import encode
+from zenml_ftvr.train.brake import Brake
+from zenml_ftvr.train.loop import LOGGED_POINTS
+from zenml_ftvr.train.order import RowOrder
+from zenml_ftvr.train.trainer import WEIGHTS_FILE, Stepping, trainer_class
+from zenml_ftvr.train.worker_shares import share_of
+from zenml_ftvr.values import TrainingPlan
 
-__all__ = ["train_on_pairs"]
+__all__ = ["PreparedPairs", "train_on_pairs"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedPairs:
+    """An encoder, and the pairs of texts that it is trained on."""
+
+    encoder: Encoder
+    texts: Sequence[str]
+    pairs: Sequence[tuple[int, int, float]]
+    """Two places in `texts`, and how similar they are to be."""
+    n_features: int = 0
+    """Texts whose features are computed once the encoder is trained."""
+
+    @property
+    def rows_looked_at(self) -> float:
+        """After the last step, in pairs."""
+        return self.n_features / 2
+
+    def look_every(self, plan: TrainingPlan) -> int | None:
+        """None: what the features are worth is seen once there is a head."""
+        return None
+
+    def trainer(
+        self, plan: TrainingPlan, work_folder: Path, callbacks: list[Any], stepping: Stepping
+    ) -> Any:
+        """sentence-transformers' trainer, for the plan's steps on batches of pairs of like length.
+
+        The loss is SetFit's: the mean squared error of the cosine similarity of two texts'
+        mean-pooled features against each pair's third member (Tunstall et al. 2022, arXiv
+        2209.11055, 3.1).
+        """
+        from datasets import Dataset
+        from sentence_transformers import SentenceTransformerTrainingArguments
+        from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
+        from transformers.trainer_callback import PrinterCallback
+
+        model, tokenizer = self.encoder.model, self.encoder.tokenizer
+        max_length = most_tokens(plan.task)
+        arguments = SentenceTransformerTrainingArguments(
+            output_dir=str(work_folder),
+            max_steps=plan.max_steps,
+            per_device_train_batch_size=stepping.part_rows,
+            gradient_accumulation_steps=share_of(plan.batch_size, stepping.part_rows),
+            learning_rate=plan.learning_rate or 0.0,
+            weight_decay=WEIGHT_DECAY,
+            eval_strategy="no",
+            save_strategy="no",  # at an evaluation; there is none, and the clock says when
+            logging_steps=max(1, plan.max_steps // LOGGED_POINTS),
+            logging_nan_inf_filter=False,  # it would hide a diverged loss
+            seed=plan.seed,
+            data_seed=plan.seed,
+            report_to=[],
+            disable_tqdm=True,
+            dataloader_pin_memory=False,
+            use_cpu=model.device.type == "cpu",
+        )
+        # Else as many parts at once as there are cards: another batch size.
+        arguments._n_gpu = min(1, arguments.n_gpu)
+        lengths = [len(ids) for ids in encode(tokenizer, self.texts, max_length)]
+        # The longer text first: batches of like length then pad only the other one.
+        ordered = [sorted(pair[:2], key=lengths.__getitem__, reverse=True) for pair in self.pairs]
+        columns = {
+            "first": [self.texts[longer] for longer, _ in ordered],
+            "second": [self.texts[shorter] for _, shorter in ordered],
+            "label": [similarity for _, _, similarity in self.pairs],
+        }
+
+        def step() -> int:
+            return int(trainer.state.global_step)
+
+        sampled = RowOrder(
+            [lengths[longer] for longer, _ in ordered], plan.batch_size, plan.seed, "grouped", step
+        )
+        with quiet():
+            sentences = _sentence_encoder(model, tokenizer, max_length)
+            trainer = _pairs_trainer_class(plan, sampled, stepping, ordered)(
+                model=sentences,
+                args=arguments,
+                train_dataset=Dataset.from_dict(columns),
+                loss=CosineSimilarityLoss(sentences),
+                callbacks=callbacks,
+            )
+        trainer.remove_callback(PrinterCallback)  # the callbacks show what this would print
+        return trainer
 
 
 def train_on_pairs(
-    model: Any,
-    tokenizer: Any,
-    texts: Sequence[str],
-    pairs: Sequence[tuple[int, int, float]],
-    *,
-    max_length: int,
-    max_steps: int,
-    batch_size: int,
-    learning_rate: float,
-    warmup_steps: int,
-    seed: int,
-    work_folder: Path,
-    callbacks: list[Any],
-    logging_steps: int,
+    prepared: PreparedPairs, plan: TrainingPlan, work_folder: Path, callbacks: list[Any]
 ) -> Any:
-    """Take `max_steps` steps of `batch_size` pairs; `model` is trained in place, where it is.
+    """Take the plan's steps; the encoder's model is trained in place, and nothing is saved.
 
-    The loss is SetFit's: the mean squared error of the cosine similarity of two texts' mean-pooled
-    features against each pair's third member (Tunstall et al. 2022, arXiv 2209.11055, 3.1). Returns
-    the transformers `TrainerState`; `callbacks` are its `TrainerCallback`s. Nothing is saved.
+    Returns the transformers `TrainerState`; `callbacks` are its `TrainerCallback`s.
     """
-    from datasets import Dataset
-    from sentence_transformers import SentenceTransformerTrainingArguments
-    from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
-    from transformers.trainer_callback import PrinterCallback
-
-    arguments = SentenceTransformerTrainingArguments(
-        output_dir=str(work_folder),
-        max_steps=max_steps,
-        per_device_train_batch_size=batch_size,
-        learning_rate=learning_rate,
-        lr_scheduler_type="linear",
-        warmup_steps=warmup_steps,
-        weight_decay=WEIGHT_DECAY,
-        eval_strategy="no",
-        save_strategy="no",
-        logging_steps=logging_steps,
-        logging_nan_inf_filter=False,  # it would hide a diverged loss
-        seed=seed,
-        data_seed=seed,
-        report_to=[],
-        disable_tqdm=True,
-        dataloader_pin_memory=False,
-        use_cpu=model.device.type == "cpu",
-    )
-    lengths = [len(ids) for ids in encode(tokenizer, texts, max_length)]
-    # The longer text first: batches of like length then pad only the other one.
-    ordered = [sorted(pair[:2], key=lengths.__getitem__, reverse=True) for pair in pairs]
-    columns = {
-        "first": [texts[longer] for longer, _ in ordered],
-        "second": [texts[shorter] for _, shorter in ordered],
-        "label": [similarity for _, _, similarity in pairs],
-    }
+    stepping = Stepping(brake=Brake(None, time.monotonic()), part_rows=plan.batch_size)
+    trainer = prepared.trainer(plan, work_folder, callbacks, stepping)
     with quiet():
-        encoder = _sentence_encoder(model, tokenizer, max_length)
-        trainer = _trainer_class([lengths[longer] for longer, _ in ordered])(
-            model=encoder,
-            args=arguments,
-            train_dataset=Dataset.from_dict(columns),
-            loss=CosineSimilarityLoss(encoder),
-            callbacks=callbacks,
-        )
-        trainer.remove_callback(PrinterCallback)  # the callbacks show what this would print
         trainer.train()
-    model.eval()
+    prepared.encoder.model.eval()
     return trainer.state
 
 
-def _trainer_class(lengths: list[int]) -> Any:
-    """sentence-transformers' trainer with batches of like length, of pairs with these lengths."""
+def _pairs_trainer_class(
+    plan: TrainingPlan, sampled: RowOrder, stepping: Stepping, pairs: Sequence[Sequence[int]]
+) -> Any:
+    """sentence-transformers' trainer under our plan; `pairs` are places of rows, two each."""
+    from safetensors.torch import load_model
     from sentence_transformers import SentenceTransformerTrainer
     from sentence_transformers.base.sampler import DefaultBatchSampler
-    from transformers.trainer_pt_utils import LengthGroupedSampler
 
-    class Trainer(SentenceTransformerTrainer):
-        def get_batch_sampler(
-            self,
-            dataset: Any,
-            batch_size: int,
-            drop_last: bool,
-            valid_label_columns: list[str] | None = None,
-            generator: Any = None,
-            seed: int = 0,
-        ) -> Any:
-            rows = LengthGroupedSampler(batch_size, lengths=lengths, generator=generator)
-            return DefaultBatchSampler(rows, batch_size, drop_last)
+    class PairsTrainer(trainer_class(plan, sampled, stepping, SentenceTransformerTrainer)):  # type: ignore[misc]
+        def get_batch_sampler(self, dataset: Any, batch_size: int, **_: Any) -> Any:
+            return DefaultBatchSampler(sampled, batch_size, drop_last=False)
+
+        def rows_at(self, places: list[int]) -> list[int]:
+            return [row for place in places for row in pairs[place]]
+
+        def _load_from_checkpoint(self, checkpoint: str, model: Any = None) -> None:
+            load_model(self.model, str(Path(checkpoint) / WEIGHTS_FILE))
 
         def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
             """None: it would copy texts of the user's into a card that nobody reads."""
 
-    return Trainer
+    return PairsTrainer
 
 
 def _sentence_encoder(model: Any, tokenizer: Any, max_length: int) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from zenml_ftvr.models import (
     ResolvedModel,
@@ -52,6 +52,7 @@ __all__ = [
     "LoopResult",
     "Observations",
     "Prepared",
+    "Trains",
     "observer",
     "prepare",
     "read_by_a_tokenizer",
@@ -77,6 +78,37 @@ class Prepared:
     validation: Any
     collate: Callable[[list[dict[str, Any]]], Any]
     """Rows to a padded batch."""
+
+    @property
+    def rows_looked_at(self) -> float:
+        """By an evaluation, in rows of a training step."""
+        return len(self.validation)
+
+    def look_every(self, plan: TrainingPlan) -> int | None:
+        """Steps between evaluations."""
+        return plan.eval_every_steps
+
+    def trainer(
+        self, plan: TrainingPlan, work_folder: Path, callbacks: list[Any], stepping: Stepping
+    ) -> Any:
+        """A transformers Trainer that takes the plan's steps."""
+        return trainer_for(plan, self, work_folder, callbacks, stepping=stepping)
+
+
+class Trains(Protocol):
+    """What can be trained in steps: a model and what its batches are made of."""
+
+    @property
+    def rows_looked_at(self) -> float:
+        """By an evaluation, or after the last step, in rows of a training step."""
+
+    def look_every(self, plan: TrainingPlan) -> int | None:
+        """Steps between evaluations; None where there is none."""
+
+    def trainer(
+        self, plan: TrainingPlan, work_folder: Path, callbacks: list[Any], stepping: Stepping
+    ) -> Any:
+        """A transformers Trainer that takes the plan's steps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -369,7 +401,7 @@ def restorer(checkpoint: Path) -> Any:
 
 def run_loop(
     plan: TrainingPlan,
-    prepared: Prepared,
+    prepared: Trains,
     work_folder: Path,
     log: Callable[[dict[str, float], int], None],
     progress: Progress,
@@ -381,7 +413,8 @@ def run_loop(
     decisions: Decisions | None = None,
     clock: Clock = time.monotonic,
 ) -> LoopResult:
-    """Take the plan's steps; the model in `prepared` ends with its best validation weights.
+    """Take the plan's steps; the model in `prepared` ends with its best validation weights, or,
+    where no evaluation looks at it, with its last ones.
 
     `log(metrics, step)` gets every reading. `started` is the reading of `clock` from which the
     plan's wall-clock limit counts. With an `attempt` it goes on from the last whole checkpoint in
@@ -393,8 +426,8 @@ def run_loop(
     brake = Brake(
         plan.wall_seconds,
         started,
-        eval_rows_per_step=len(prepared.validation) / plan.batch_size,
-        eval_every_steps=plan.eval_every_steps,
+        eval_rows_per_step=prepared.rows_looked_at / plan.batch_size,
+        eval_every_steps=prepared.look_every(plan),
         clock=clock,
         decisions=decisions or (None if attempt is None else attempt.decisions(plan.seed)),
     )
@@ -415,7 +448,7 @@ def run_loop(
             callbacks.append(agreement(told, seen, group))
         if checkpoint is not None:
             callbacks.append(restorer(checkpoint))
-        trainer = trainer_for(plan, prepared, work_folder, callbacks, stepping=stepping)
+        trainer = prepared.trainer(plan, work_folder, callbacks, stepping)
         if checkpoint is not None:
             callbacks[-1].trainer = trainer
         if group is not None:

@@ -15,19 +15,20 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from zenml_ftvr.errors import TrainingError
 from zenml_ftvr.train.checkpoints import MARK, best_known_to, is_whole, last_whole, step_of
 from zenml_ftvr.train.journal import BEAT, JOURNAL, lines_of
 from zenml_ftvr.train.kept_body import BODY_FILE
 
-__all__ = ["Mirror", "RemoteFiles", "mirrored"]
+__all__ = ["Mirror", "RemoteFiles", "journal_there", "mirrored"]
 
 LOOK_EVERY_SECONDS = 0.5  # for a new checkpoint: a listing of a local folder. A judgement
 SIGN_EVERY_SECONDS = 15.0
@@ -283,6 +284,19 @@ class Mirror:
         finally:
             file.unlink(missing_ok=True)
         return bool(began) and time.time() - began[-1] > KEPT_SECONDS
+
+
+def journal_there(files: RemoteFiles, run: str) -> list[dict[str, Any]]:
+    """The lines of a run's journal as its copy has them; none where there is no copy.
+
+    Raises what the store's library raises.
+    """
+    name = f"{run}/{JOURNAL}"
+    if name not in files.names(run):
+        return []
+    with tempfile.TemporaryDirectory() as folder:
+        files.get(name, Path(folder) / JOURNAL)
+        return lines_of(Path(folder) / JOURNAL)
 
 
 @contextmanager

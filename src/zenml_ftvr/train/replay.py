@@ -24,7 +24,7 @@ def replay(model: TrainedModel, dataset: Dataset, folder: Path, hardware: Hardwa
 
     On the same device, threads and versions this gives the same weights, bit for bit, however often
     the run was broken off. Raises `TrainingError` where the clock may have stopped what it did not
-    note: pairs of `contrastive`, and learning from unlabelled texts.
+    note: learning from unlabelled texts.
     """
     noted = model.stopped_by == "finished" or model.brakings
     if not noted or (model.plan.wall_seconds is not None and _pretrains(model)):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 from zenml_ftvr.approaches import most_tokens, refusal
 from zenml_ftvr.errors import DataError, FtvrError, TrainingError
@@ -28,22 +28,16 @@ from zenml_ftvr.models import (
     this_device,
 )
 from zenml_ftvr.report import model_card
-from zenml_ftvr.tasks import Outputs, RowWork, Work, score, work_for
+from zenml_ftvr.tasks import RowWork, work_for
 from zenml_ftvr.train.attempts import Attempt, attempt_at
-from zenml_ftvr.train.contrastive import train_on_pairs
 from zenml_ftvr.train.fingerprint import training_fingerprint
-from zenml_ftvr.train.loop import (
-    LOGGED_POINTS,
-    LoopResult,
-    Observations,
-    observer,
-)
+from zenml_ftvr.train.loop import LoopResult
 from zenml_ftvr.train.mirror import RemoteFiles
 from zenml_ftvr.train.once import Surroundings
-from zenml_ftvr.train.pairs import make_pairs
 from zenml_ftvr.train.progress import Progress, silent
+from zenml_ftvr.train.readings import read_once
 from zenml_ftvr.train.solved import choose_strength, fit_head
-from zenml_ftvr.train.stepped import said_of_earlier, train_in_steps
+from zenml_ftvr.train.stepped import train_in_steps
 from zenml_ftvr.train.team import ALONE, Team
 from zenml_ftvr.values import (
     Braking,
@@ -51,9 +45,9 @@ from zenml_ftvr.values import (
     Hardware,
     Ledger,
     LedgerEntry,
+    TrackedRun,
     TrainedModel,
     TrainingPlan,
-    metrics_of,
 )
 
 if TYPE_CHECKING:
@@ -83,14 +77,16 @@ def run_plan(
     runs: Path | None = None,
     mirror: RemoteFiles | None = None,
     team: Team = ALONE,
+    tracked: TrackedRun | None = None,
 ) -> TrainedModel:
     """Train what `plan` says on the training split, and save it into `folder`.
 
     The folder appears whole or not at all. What is trained in steps leaves checkpoints below `runs`
     (in the cache folder unless given) while it lasts; the same plan goes on from there after
     whatever ended it, and its limit and ledger count the time that was lost. With a `mirror` it
-    also does where this disk is gone. The workers of a `team` share the steps. Raises
-    `TrainingError` where the data is not the plan's, and whatever of ours the approach raises.
+    also does where this disk is gone. The workers of a `team` share the steps. The run `tracked`,
+    where `log` goes, is noted for later attempts (`tracked_before`). Raises `TrainingError` where
+    the data is not the plan's, and whatever of ours the approach raises.
     """
     if dataset.fingerprint != plan.data_fingerprint:
         raise DataError(
@@ -109,7 +105,7 @@ def run_plan(
         with ExitStack() as stack:
             # What is solved takes no steps, and is done again sooner than it would be saved.
             attempt = (
-                stack.enter_context(attempt_at(plan, runs, started, mirror))
+                stack.enter_context(attempt_at(plan, runs, started, mirror, tracked))
                 if plan.max_steps
                 else None
             )
@@ -205,7 +201,7 @@ def _train(
     around: Surroundings,
     attempt: Attempt | None,
 ) -> _Outcome:
-    if attempt is not None and plan.kind != "contrastive":
+    if attempt is not None:
         steps = train_in_steps(plan, dataset, base, around, attempt)
         return _Outcome(
             loop=steps.loop,
@@ -226,32 +222,15 @@ def _train(
             return _train_head(
                 plan, dataset, base, work / "model", hardware, log, progress, started
             )
-        case "contrastive":
-            if base is None:
-                raise TrainingError("approach 'contrastive' needs a base model; name one.")
-            notes = () if attempt is None else said_of_earlier(plan, attempt)
-            done = _train_contrastive(plan, dataset, base, work, hardware, log, progress, started)
-            return dataclasses.replace(done, notes=notes)
-        case "partial" | "full" | "lora" | "scratch":
+        case "contrastive" | "partial" | "full" | "lora" | "scratch":
             raise TrainingError(
                 f"the plan of '{plan.kind}' has max_steps {plan.max_steps}; it takes at least one."
             )
 
 
-def _solved_curve(
-    work: Work, dataset: Dataset, outputs: Outputs, log: Log, started: float, step: int = 0
-) -> LoopResult:
-    """One reading of what is solved for: its validation scores at the end."""
-    answers = work.answers(outputs, dataset.validation)
-    seconds = time.monotonic() - started
-    metrics = {f"eval/{metric}": score(answers, metric) for metric in metrics_of(work.task)}
-    log(metrics, step)
-    points = tuple(
-        CurvePoint(step=step, metric=name, value=value, seconds=seconds)
-        for name, value in metrics.items()
-    )
-    stopped_by: Literal["finished", "budget"] = "finished"
-    return LoopResult(steps_done=0, stopped_by=stopped_by, curve=points)
+def _solved(curve: tuple[CurvePoint, ...]) -> LoopResult:
+    """Of what takes no steps."""
+    return LoopResult(steps_done=0, stopped_by="finished", curve=curve)
 
 
 def _train_baseline(
@@ -268,7 +247,7 @@ def _train_baseline(
     save_baseline(baseline, plan, work, folder)
     progress("training baseline", 1, 1)
     outputs = baseline.outputs(dataset.validation)
-    loop = _solved_curve(work, dataset, outputs, log, started)
+    loop = _solved(read_once(work, dataset, outputs, log, started))
     return _Outcome(loop=loop, n_params=baseline.n_params, n_trainable=baseline.n_params)
 
 
@@ -307,61 +286,10 @@ def _train_head(
     n_trainable = int(head.weight.size + head.bias.size)
     n_params = sum(parameter.numel() for parameter in encoder.model.parameters()) + n_trainable
     return _Outcome(
-        loop=_solved_curve(work, dataset, outputs, log, started),
+        loop=_solved(read_once(work, dataset, outputs, log, started)),
         n_params=n_params,
         n_trainable=n_trainable,
     )
-
-
-def _train_contrastive(
-    plan: TrainingPlan,
-    dataset: Dataset,
-    base: ResolvedModel,
-    work: Path,
-    hardware: Hardware,
-    log: Log,
-    progress: Progress,
-    started: float,
-) -> _Outcome:
-    rows = _row_work(plan, dataset)
-    texts, label_ids = dataset.train.texts, rows.targets(dataset.train).tolist()
-    n_pairs = plan.max_steps * plan.batch_size
-    pairs = make_pairs(label_ids, dataset.train.row_ids, n_pairs, plan.seed)
-    encoder = load_encoder(base.folder, plan.task, hardware.device, base.source.allow)
-    seen = Observations()
-    state = train_on_pairs(
-        encoder.model,
-        encoder.tokenizer,
-        texts,
-        pairs,
-        max_length=most_tokens(plan.task),
-        max_steps=plan.max_steps,
-        batch_size=plan.batch_size,
-        learning_rate=plan.learning_rate or 0.0,
-        warmup_steps=plan.warmup_steps,
-        seed=plan.seed,
-        work_folder=work / "pairs",
-        callbacks=[observer(plan, seen, log, progress, started)],
-        logging_steps=max(1, plan.max_steps // LOGGED_POINTS),
-    )
-
-    def features(of: Rows, what: str) -> npt.NDArray[np.float32]:
-        return encoder.features(of, lambda done, total: progress(f"features, {what}", done, total))
-
-    trained_on = features(dataset.train, "train")
-    c = choose_strength(rows, trained_on, dataset.train, plan.seed)
-    head = fit_head(rows, trained_on, dataset.train, c, plan.seed)
-    save_head(encoder, head.weight, head.bias, plan, rows, work / "model")
-    outputs = head.logits(features(dataset.validation, "validation"))
-    end = _solved_curve(rows, dataset, outputs, log, started, state.global_step)
-    loop = LoopResult(
-        steps_done=state.global_step,
-        stopped_by=seen.stopped_by,
-        curve=(*seen.points, *end.curve),
-    )
-    n_params = sum(parameter.numel() for parameter in encoder.model.parameters())
-    n_params += int(head.weight.size + head.bias.size)
-    return _Outcome(loop=loop, n_params=n_params, n_trainable=n_params)
 
 
 def _trained(

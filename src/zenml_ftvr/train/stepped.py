@@ -20,6 +20,7 @@ from zenml_ftvr.train.checkpoints import last_whole, record_of, step_of, sweep
 from zenml_ftvr.train.faults import smaller_part
 from zenml_ftvr.train.loop import LoopResult
 from zenml_ftvr.train.once import Go, OutOfMemory, Stepped, Surroundings, train_once
+from zenml_ftvr.train.once_on_pairs import train_once_on_pairs
 from zenml_ftvr.train.team import ALONE, Team
 from zenml_ftvr.train.trainer import conditions
 from zenml_ftvr.train.workers import train_with_workers
@@ -29,7 +30,7 @@ from zenml_ftvr.values import Hardware, TrainingPlan
 if TYPE_CHECKING:
     from zenml_ftvr.data import Dataset
 
-__all__ = ["Stepped", "Surroundings", "said_of_earlier", "train_in_steps"]
+__all__ = ["Stepped", "Surroundings", "train_in_steps"]
 
 ROUNDING = ("device", "threads", "workers")
 """Conditions that change the order of sums, and so the last digits of a weight, and nothing else: a
@@ -53,7 +54,7 @@ def train_in_steps(
     leaves the time. Raises `BudgetError` where earlier attempts used up the limit and saved
     nothing.
     """
-    notes = said_of_earlier(plan, attempt, around.team)
+    notes = _said_of_earlier(plan, attempt, around.team)
     collapsed = attempt.journal.lines("collapsed")
     if collapsed:
         done = _with_another_seed(plan, dataset, base, around, attempt, collapsed[-1], notes)
@@ -73,7 +74,7 @@ def train_in_steps(
     return _with_another_seed(plan, dataset, base, around, attempt, fact, notes)
 
 
-def said_of_earlier(plan: TrainingPlan, attempt: Attempt, team: Team = ALONE) -> tuple[str, ...]:
+def _said_of_earlier(plan: TrainingPlan, attempt: Attempt, team: Team = ALONE) -> tuple[str, ...]:
     """What is to be said of attempts that failed; `BudgetError` where they left nothing to do."""
     failed = attempt.failed_seconds
     if not failed:
@@ -264,6 +265,8 @@ def _try(
         decisions=attempt.decisions(plan.seed),
     )
     try:
+        if plan.kind == "contrastive":
+            return train_once_on_pairs(go, dataset, base, around, attempt)
         if around.team.is_alone:
             return train_once(go, dataset, base, around, attempt=attempt)
         return train_with_workers(go, dataset, around)

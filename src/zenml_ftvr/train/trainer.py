@@ -20,7 +20,7 @@ from zenml_ftvr.train.worker_group import Group
 from zenml_ftvr.values import CurvePoint, TrainingPlan
 from zenml_ftvr.values.execution import Sharding
 
-__all__ = ["Observations", "Stepping", "conditions", "trainer_class"]
+__all__ = ["WEIGHTS_FILE", "Observations", "Stepping", "conditions", "trainer_class"]
 
 LOOP_FILE = "ftvr_loop.json"
 WEIGHTS_FILE = "model.safetensors"  # where transformers looks for them
@@ -76,15 +76,20 @@ def conditions(
     }
 
 
-def trainer_class(plan: TrainingPlan, sampled: RowOrder, stepping: Stepping) -> Any:
-    """A class of Trainer for the steps of one plan, over the rows as `sampled` orders them."""
+def trainer_class(
+    plan: TrainingPlan, sampled: RowOrder, stepping: Stepping, parent: Any = None
+) -> Any:
+    """A class of Trainer for the steps of one plan, over the rows as `sampled` orders them.
+
+    `parent` is a class of transformers' Trainer; None for that itself.
+    """
     import torch
     from safetensors.torch import save_model
     from transformers import Trainer
 
     seen, brake = stepping.seen, stepping.brake
 
-    class PlannedTrainer(Trainer):
+    class PlannedTrainer(parent or Trainer):  # type: ignore[misc]
         lr_scheduler: Any
         schedule: Schedule
         part = 0  # of the batch that is computed now
@@ -129,9 +134,13 @@ def trainer_class(plan: TrainingPlan, sampled: RowOrder, stepping: Stepping) -> 
 
         def rows_now(self) -> list[int]:
             """The rows of the part that is computed."""
-            rows = sampled.rows_of_step(self.state.global_step)
+            places = sampled.rows_of_step(self.state.global_step)
             size = self.args.per_device_train_batch_size
-            return rows[self.part * size : (self.part + 1) * size]
+            return self.rows_at(places[self.part * size : (self.part + 1) * size])
+
+        def rows_at(self, places: list[int]) -> list[int]:
+            """The rows of the training split that stand at these places of `sampled`."""
+            return places
 
         def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
             norm = super()._get_grad_norm(model, grad_norm=grad_norm)
@@ -139,7 +148,7 @@ def trainer_class(plan: TrainingPlan, sampled: RowOrder, stepping: Stepping) -> 
             value = float(norm.full_tensor() if hasattr(norm, "full_tensor") else norm)
             # In fp16 the scaler tries steps whose gradient overflows, and leaves them out.
             if not math.isfinite(value) and not self.args.fp16:
-                rows = sampled.rows_of_step(self.state.global_step)
+                rows = self.rows_at(sampled.rows_of_step(self.state.global_step))
                 what = f"gradient norm of '{plan.kind}' became {value:g}"
                 raise diverged(plan, what, self.state.global_step + 1, rows, seen.norms)
             seen.norms[:] = [value]

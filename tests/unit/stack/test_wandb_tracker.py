@@ -24,6 +24,7 @@ from zenml.enums import StackComponentType
 from zenml_ftvr.stack import wandb_tracker
 from zenml_ftvr.stack.flavors import WandbTrackerConfig
 from zenml_ftvr.stack.wandb_tracker import JOB_TYPES, WandbTracker
+from zenml_ftvr.steps import finetune_full
 from zenml_ftvr.tracking import RunDescription, open_run
 from zenml_ftvr.tracking.wandb import (
     leave_step_run,
@@ -31,7 +32,7 @@ from zenml_ftvr.tracking.wandb import (
     start,
     wait_until_written,
 )
-from zenml_ftvr.values import TrackingSettings
+from zenml_ftvr.values import TrackedRun, TrackingSettings
 
 MINE = "m" * 40
 COMPONENTS = "c" * 40
@@ -74,7 +75,9 @@ def make_tracker() -> Callable[..., WandbTracker]:
 def step() -> Callable[..., StepRunInfo]:
     """What ZenML tells a tracker about a step, as far as it is asked for."""
 
-    def make(name: str = "finetune_head", **settings: Any) -> StepRunInfo:
+    def make(
+        name: str = "finetune_head", module: str = "a_users_steps", **settings: Any
+    ) -> StepRunInfo:
         of_tracker = {"experiment_tracker.ftvr_wandb": settings} if settings else {}
         return StepRunInfo.model_construct(
             step_run_id=uuid4(),
@@ -82,6 +85,7 @@ def step() -> Callable[..., StepRunInfo]:
             run_name="a-run",
             pipeline_step_name=name,
             config=SimpleNamespace(settings=of_tracker),
+            spec=SimpleNamespace(source=SimpleNamespace(module=module)),
             pipeline=SimpleNamespace(name="a_pipeline"),
             step_run=SimpleNamespace(version=1),
         )
@@ -244,8 +248,56 @@ def test_a_step_whose_server_dies_ends_within_seconds_and_shows_where_its_run_is
     assert [one.kind for one in wandb_server.answers.artifacts.values()] == ["run_table"]
 
 
-def described(name: str) -> RunDescription:
-    return RunDescription(name=name, group="g", job_type="train", tags=(name,), config={})
+def described(name: str, continues: TrackedRun | None = None) -> RunDescription:
+    return RunDescription(
+        name=name, group="g", job_type="train", tags=(name,), config={}, continues=continues
+    )
+
+
+def trained(tracker: WandbTracker, info: StepRunInfo, before: TrackedRun | None) -> TrackedRun:
+    """A training step of ours from beginning to end."""
+    tracker.prepare_step_run(info)
+    assert tracker.get_step_run_metadata(info) == {}  # its training begins the run
+    with open_run(TrackingSettings(mode="offline"), described("full", before)) as run:
+        tracked = run.tracked()
+    assert tracked is not None
+    assert tracker.get_step_run_metadata(info)["wandb_run_id"] == tracked.run_id
+    tracker.cleanup_step_run(info, step_failed=False)
+    assert wandb.run is None
+    return tracked
+
+
+def test_a_training_goes_on_in_the_run_of_another_pipeline_run(
+    make_tracker: Make, step: Step
+) -> None:
+    tracker = make_tracker(mode="offline")
+    ours = {"name": "finetune_full", "module": finetune_full.entrypoint.__module__}
+    earlier = trained(tracker, step(**ours), None)
+    again = trained(tracker, step(**ours), earlier)
+    assert again.run_id == earlier.run_id
+    assert again.offline_folder != earlier.offline_folder
+
+
+def test_a_run_id_that_the_user_set_stays(make_tracker: Make, step: Step) -> None:
+    tracker = make_tracker(mode="offline")
+    info = step(module=finetune_full.entrypoint.__module__, run_id="mine")
+    earlier = trained(tracker, step(module=finetune_full.entrypoint.__module__), None)
+    tracker.prepare_step_run(info)
+    with open_run(TrackingSettings(mode="offline"), described("full", earlier)) as run:
+        tracked = run.tracked()
+    assert tracked is not None
+    assert tracked.run_id == "mine"
+
+
+def test_a_training_that_never_began_leaves_the_run_of_another_open(
+    make_tracker: Make, step: Step
+) -> None:
+    theirs = wandb.init(mode="offline", project="theirs")
+    tracker, info = make_tracker(mode="offline"), step(module=finetune_full.entrypoint.__module__)
+    tracker.prepare_step_run(info)
+    tracker.cleanup_step_run(info, step_failed=True)
+    assert wandb.run is theirs
+    theirs.log({"loss": 1.0})
 
 
 def test_a_job_type_that_the_user_set_stays(make_tracker: Make, step: Step) -> None:

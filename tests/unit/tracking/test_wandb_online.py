@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,9 @@ def _no_run_stays_open() -> Iterator[None]:
     wandb.finish()
 
 
-def described(name: str = "head-1", run_id: str | None = None) -> RunDescription:
+def described(
+    name: str = "head-1", run_id: str | None = None, continues: TrackedRun | None = None
+) -> RunDescription:
     return RunDescription(
         name=name,
         group="exp",
@@ -40,6 +43,7 @@ def described(name: str = "head-1", run_id: str | None = None) -> RunDescription
         tags=("head", "text-classification"),
         config={"approach": {"kind": "head"}},
         run_id=run_id,
+        continues=continues,
     )
 
 
@@ -177,6 +181,29 @@ def test_a_run_that_is_tried_again_goes_on_where_it_was(wandb_server: WandbServe
     assert [row["_step"] for row in held.history] == [0, 1, 2]
 
 
+def test_a_training_that_goes_on_does_so_in_the_run_of_its_earlier_attempt(
+    wandb_server: WandbServer,
+) -> None:
+    earlier = _write(described(run_id="the-first"), [3.0, 2.0])
+    again = _write(described(run_id="the-second", continues=earlier), [1.0])
+    assert (again.run_id, again.url) == ("the-first", earlier.url)
+    [held] = wandb_server.runs
+    assert [row["train/loss"] for row in held.history] == [3.0, 2.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"project": "another"}, {"url": None, "offline_folder": "/folder/that/waits"}],
+    ids=["of another project", "not uploaded yet"],
+)
+def test_what_cannot_be_gone_on_in_is_left_as_it_is(
+    wandb_server: WandbServer, changed: dict[str, str | None]
+) -> None:
+    earlier = replace(_write(described(run_id="the-first"), [3.0, 2.0]), **changed)  # type: ignore[arg-type]
+    assert _write(described(run_id="the-second", continues=earlier), [1.0]).run_id == "the-second"
+    assert sorted(len(held.history) for held in wandb_server.runs) == [1, 2]
+
+
 def test_a_server_that_dies_half_way_costs_seconds_and_no_reading(
     wandb_server: WandbServer,
     monkeypatch: pytest.MonkeyPatch,
@@ -274,6 +301,17 @@ def test_trainings_beside_one_another_have_a_run_each(wandb_server: WandbServer)
         held = wandb_server.run_named(name)
         assert [row["train/loss"] for row in held.history] == [loss] * 20
         assert held.state == "finished"
+
+
+def test_a_run_that_one_training_had_is_not_the_next_ones(wandb_server: WandbServer) -> None:
+    """As with ZenML's own tracker, where the first step has trained and not yet ended its run."""
+    shared = wandb.init(project="p", name="shared", id="shared")
+    first, second = (_write(described(name), [loss]) for name, loss in (("a", 1.0), ("b", 2.0)))
+    assert first.run_id == "shared" != second.run_id
+    shared.finish()
+    again = wandb.init(project="p", id="shared", resume="allow")
+    assert _write(described("c"), [0.5]).run_id == "shared"  # which was begun again
+    again.finish()
 
 
 def test_trainings_that_were_given_one_run_have_one_each_and_lose_nothing(

@@ -21,9 +21,9 @@ from zenml_ftvr.data import Dataset
 from zenml_ftvr.errors import TrainingError
 from zenml_ftvr.supervise import ProcessId
 from zenml_ftvr.train import no_log, run_plan
-from zenml_ftvr.train.attempts import attempt_at, run_folder
+from zenml_ftvr.train.attempts import attempt_at, run_folder, tracked_before
 from zenml_ftvr.train.faults import Interrupted
-from zenml_ftvr.values import Approach, Hardware, Kind, TrainedModel, TrainingPlan
+from zenml_ftvr.values import Approach, Hardware, Kind, TrackedRun, TrainedModel, TrainingPlan
 
 YEAR_SECONDS = 365 * 24 * 3600.0
 
@@ -99,6 +99,22 @@ def test_what_a_living_process_is_at_stays_however_old_it_looks(plan: TrainingPl
             os.utime(path, (0, 0))
         with attempt_at(dataclasses.replace(plan, seed=1), None, time.monotonic()):
             assert attempt.folder.exists()
+
+
+def test_the_run_of_a_living_attempt_is_nobody_elses(plan: TrainingPlan) -> None:
+    tracked = TrackedRun(run_id="a1", name="full", project="p", url=None, offline_folder=None)
+
+    def breaks_off() -> None:
+        with attempt_at(plan, None, time.monotonic(), tracked=tracked):
+            assert tracked_before(plan) is None
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        breaks_off()
+    assert tracked_before(plan) == tracked
+    with attempt_at(plan, None, time.monotonic()):
+        pass
+    assert tracked_before(plan) is None  # it is done
 
 
 def test_another_process_is_refused_the_folder_and_told_whose_it_is(

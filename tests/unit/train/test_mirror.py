@@ -16,14 +16,17 @@ from folder_files import FolderFiles
 from zenml_ftvr.data import Dataset
 from zenml_ftvr.errors import TrainingError
 from zenml_ftvr.train import mirror as mirror_module
-from zenml_ftvr.train import no_log, run_plan
+from zenml_ftvr.train import no_log, run_plan, tracked_before
 from zenml_ftvr.train.checkpoints import commit, last_whole
 from zenml_ftvr.train.journal import Journal
 from zenml_ftvr.train.mirror import Mirror, mirrored
-from zenml_ftvr.values import Approach, Hardware, Kind, TrainedModel, TrainingPlan
+from zenml_ftvr.values import Approach, Hardware, Kind, TrackedRun, TrainedModel, TrainingPlan
 
 Log = Callable[[dict[str, float], int], None]
 Train = Callable[..., TrainedModel]
+TRACKED = TrackedRun(
+    run_id="a1", name="full-1", project="p", url=None, offline_folder="/runs/offline-run-a1"
+)
 
 
 class Broken(Exception):  # noqa: N818  (stands for whatever ends a process)
@@ -52,7 +55,9 @@ def train(dataset: Dataset, hardware: Hardware, tmp_path: Path) -> Train:
     def run(
         plan: TrainingPlan, files: FolderFiles | None, name: str = "model", log: Log = no_log
     ) -> TrainedModel:
-        return run_plan(plan, dataset, tmp_path / name, hardware, log=log, mirror=files)
+        return run_plan(
+            plan, dataset, tmp_path / name, hardware, log=log, mirror=files, tracked=TRACKED
+        )
 
     return run
 
@@ -92,7 +97,10 @@ def test_with_the_disk_gone_a_run_goes_on_to_the_same_bits(
         train(plan, files, log=at_evaluation(4, breaking))
     assert "12" in copies(files)
     assert len(copies(files)) <= 2  # the newest and the best
+    assert tracked_before(plan) == TRACKED
     shutil.rmtree(cache)
+    assert tracked_before(plan) is None
+    assert tracked_before(plan, files) == TRACKED
     heard: list[int] = []
     again = train(plan, files, log=lambda metrics, step: heard.append(step))
     assert min(heard) > 12
@@ -103,6 +111,7 @@ def test_with_the_disk_gone_a_run_goes_on_to_the_same_bits(
     assert [entry.what for entry in again.ledger.entries] == ["failed attempt", "training"]
     assert again.ledger.entries[0].seconds > 0
     assert files.names("") == []  # the plan is done
+    assert tracked_before(plan, files) is None
 
 
 def test_in_another_folder_the_best_is_found_too(

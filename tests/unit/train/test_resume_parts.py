@@ -342,26 +342,35 @@ def test_saves_between_evaluations_lose_no_reading_of_the_loss(
     assert weights_of(again) == weights_of(whole)
 
 
-def test_contrastive_begins_again_and_counts_what_was_lost(
+def test_contrastive_goes_on_to_the_same_weights_and_counts_what_was_lost(
     plan_of: Callable[..., TrainingPlan],
     learns: dict[Kind, Approach],
     dataset: Dataset,
     hardware: Hardware,
     cache: Path,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    plan = plan_of(learns["contrastive"], max_steps=4)
+    plan = plan_of(learns["contrastive"], max_steps=6)
+    monkeypatch.setattr("zenml_ftvr.train.loop.SAVE_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("zenml_ftvr.train.loop.SAVE_SHARE", float("inf"))
 
     def progress(what: str, done: int, total: int, note: str = "") -> None:
-        if what == "training contrastive" and done == 3:
+        if what == "training contrastive" and done == 4:
             raise Broken
 
     with pytest.raises(Broken):
         run_plan(plan, dataset, tmp_path / "model", hardware, progress=progress)
+    monkeypatch.undo()
+    monkeypatch.setenv("ZENML_FTVR_CACHE", str(cache))
     model = run_plan(plan, dataset, tmp_path / "model", hardware)
     assert [entry.what for entry in model.ledger.entries] == ["failed attempt", "training"]
     assert "1 earlier attempt at this plan did not end" in model.notes[0]
-    assert weights_of(model) == weights_of(run_plan(plan, dataset, tmp_path / "b", hardware))
+    assert model.notes[1] == "It went on from the checkpoint after step 3."
+    whole = run_plan(plan, dataset, tmp_path / "b", hardware)
+    values = [[(one.step, one.metric, one.value) for one in run.curve] for run in (model, whole)]
+    assert values[0] == values[1]
+    assert weights_of(model) == weights_of(whole)
     used_up = dataclasses.replace(plan, wall_seconds=50.0)
     run_folder(plan, None).mkdir(parents=True)
     Attempt(run_folder(plan, None), time.monotonic() - 60).fail("Broken")

@@ -32,6 +32,7 @@ from zenml_ftvr.pilot.latency import (
 from zenml_ftvr.pilot.padding import grouped_share
 from zenml_ftvr.tasks.text_classification import token_ids
 from zenml_ftvr.train import (
+    PreparedPairs,
     make_pairs,
     train_on_pairs,
 )
@@ -64,21 +65,8 @@ def calibrate_contrastive(
         started = time.monotonic()
         encoder = load_encoder(base.folder, plan.task, hardware.device, base.source.allow)
         setup_seconds = time.monotonic() - started
-        train_on_pairs(
-            encoder.model,
-            encoder.tokenizer,
-            texts,
-            pairs,
-            max_length=most_tokens(plan.task),
-            max_steps=plan.max_steps,
-            batch_size=plan.batch_size,
-            learning_rate=plan.learning_rate or 0.0,
-            warmup_steps=plan.warmup_steps,
-            seed=plan.seed,
-            work_folder=Path(name) / "steps",
-            callbacks=[clock],
-            logging_steps=plan.max_steps,
-        )
+        prepared = PreparedPairs(encoder=encoder, texts=texts, pairs=pairs)
+        train_on_pairs(prepared, plan, Path(name) / "steps", [clock])
         if clock.gave_up is not None:
             raise NotCalibrated(clock.gave_up)
         some = by_size_of(dataset.validation)

@@ -4,6 +4,7 @@ from zenml_ftvr.tracking.wandb.copies import note_staging, portable_staging, sta
 from zenml_ftvr.tracking.wandb.publish import publish_kept
 from zenml_ftvr.tracking.wandb.run import open_wandb_run
 from zenml_ftvr.tracking.wandb.start import (
+    await_training,
     enter_step_run,
     finish_run,
     leave_step_run,
@@ -14,6 +15,7 @@ from zenml_ftvr.tracking.wandb.start import (
 )
 
 __all__ = [
+    "await_training",
     "enter_step_run",
     "finish_run",
     "leave_step_run",

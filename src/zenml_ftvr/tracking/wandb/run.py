@@ -232,17 +232,17 @@ def open_wandb_run(settings: TrackingSettings, description: RunDescription) -> I
         raise TrackingError(
             "wandb is not installed. pip install wandb, or set tracking: {mode: disabled}."
         ) from error
-    with claimed_run() as open_already:
+    with claimed_run(description.continues) as open_already:
         if open_already is not None:
             yield from _borrowed(open_already, description)
             return
         beside = run_of_another()
         if beside is None:
             arguments = _arguments(description, settings.project, settings.entity)
-            yield from _owned(arguments, settings.mode)
+            yield from _owned(arguments, settings.mode, description.continues)
         else:
             arguments = _arguments(description, beside.project, beside.entity or None)
-            yield from _owned(arguments, _mode_of(beside))
+            yield from _owned(arguments, _mode_of(beside), description.continues)
 
 
 def _mode_of(run: Any) -> TrackingMode:
@@ -263,8 +263,10 @@ def _borrowed(run: Any, description: RunDescription) -> Iterator[RunTracker]:
     ours.end(exit_code=0)
 
 
-def _owned(arguments: Mapping[str, Any], wanted: TrackingMode) -> Iterator[RunTracker]:
-    run = start_run(arguments, wanted)
+def _owned(
+    arguments: Mapping[str, Any], wanted: TrackingMode, continues: TrackedRun | None
+) -> Iterator[RunTracker]:
+    run = start_run(arguments, wanted, continues)
     if run.disabled:
         finish_run(run, exit_code=0)
         yield NoTracker()

@@ -6,16 +6,18 @@ import logging
 import shlex
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from zenml_ftvr.tracking.wandb.mode import Mode, resolved_mode
-from zenml_ftvr.values import TrackingMode
+from zenml_ftvr.values import TrackedRun, TrackingMode
 
 __all__ = [
+    "await_training",
     "claimed_run",
     "enter_step_run",
     "finish_run",
@@ -44,27 +46,35 @@ LIMITS = {
 }
 
 logger = logging.getLogger(__name__)
+Begin = Callable[[TrackedRun | None], None]
 
 # W&B knows one run a process, `wandb.run`. Steps may run beside one another in threads, each with a
 # context of its own, so that which run is whose is kept here.
 _step_run: ContextVar[Any] = ContextVar("zenml_ftvr_wandb_run", default=None)
+_awaited: ContextVar[Begin | None] = ContextVar("zenml_ftvr_wandb_awaited", default=None)
+"""Begins the run of a step whose training has yet to say which one it goes on in."""
 _starting = threading.Lock()
 _started: set[str] = set()
 """Ids of runs that are open and were begun here: each belongs to one step or training."""
-_claimed: set[str] = set()
-"""Ids of runs that a training writes into."""
+_claimed: WeakSet[Any] = WeakSet()
+"""Runs that a training writes into; one that was not begun here stays with its first training."""
 
 
-def start_run(arguments: Mapping[str, Any], wanted: TrackingMode) -> Any:
+def start_run(
+    arguments: Mapping[str, Any], wanted: TrackingMode, continues: TrackedRun | None = None
+) -> Any:
     """A `wandb.Run` by these arguments of `wandb.init`, online or offline as `wanted` comes to.
 
-    What was to be online and cannot be is offline, with a warning that holds the command to upload
-    it. Where the process has a run already, this is another beside it.
+    It goes on in the run that it `continues`, where it can. What was to be online and cannot be is
+    offline, with a warning that holds the command to upload it. Where the process has a run
+    already, this is another beside it.
     """
     import wandb
 
     resolved = resolved_mode(wanted)
     mode, fault = resolved.mode, resolved.fault
+    if continues is not None and _can_go_on(continues, arguments["project"], mode):
+        arguments = {**arguments, "id": continues.run_id, "resume": "allow"}
     with _starting:
         settings = {**LIMITS, **arguments.get("settings", {})}
         if wandb.run is not None:
@@ -82,6 +92,11 @@ def start_run(arguments: Mapping[str, Any], wanted: TrackingMode) -> Any:
     if fault is not None:
         warn_kept(fault, f"wandb sync {shlex.quote(str(offline_folder(run)))}")
     return run
+
+
+def _can_go_on(earlier: TrackedRun, project: str | None, mode: Mode) -> bool:
+    """Readings that wait offline for their upload are not to come after those of an online run."""
+    return earlier.project == project and (earlier.url is not None or mode == "offline")
 
 
 def _init(arguments: Mapping[str, Any], settings: Mapping[str, Any], mode: Mode) -> Any:
@@ -130,16 +145,28 @@ def enter_step_run(run: Any) -> None:
     _step_run.set(run)
 
 
+def await_training(begin: Begin) -> None:
+    """Let the training of the step in this context begin its run: `begin` enters it.
+
+    Only the training knows its plan, and so the run of an attempt at it that was broken off.
+    """
+    _awaited.set(begin)
+
+
 def leave_step_run() -> None:
     """The step in this context has no run any more."""
+    _awaited.set(None)
     _step_run.set(None)
 
 
 def run_of_step() -> Any:
-    """The run of the step in this context, else the process's, else None."""
+    """The run of the step in this context, else the process's, else None.
+
+    A step whose training has yet to begin its run has none, whatever the process has.
+    """
     import wandb
 
-    return _step_run.get() or wandb.run
+    return None if _awaited.get() else _step_run.get() or wandb.run
 
 
 def is_trackers(run: Any) -> bool:
@@ -155,20 +182,25 @@ def run_of_another() -> Any:
 
 
 @contextmanager
-def claimed_run() -> Iterator[Any]:
+def claimed_run(continues: TrackedRun | None) -> Iterator[Any]:
     """The open run that a training may write into, for as long as the block runs; else None.
 
-    It is that of the step in this context, or one that was not begun here. A run takes one training
-    at a time: ZenML's own tracker gives the same to steps that run beside one another.
+    One that the stack's tracker has left to it is begun, going on in the run that it `continues`
+    where it can. Otherwise it is that of the step in this context, or one that was not begun here.
+    A run takes one training at a time, and one that was not begun here only one: ZenML's own
+    tracker gives the same to steps that run beside one another, until the first of them has ended.
     """
+    if (begin := _awaited.get()) is not None:
+        begin(continues)
+        _awaited.set(None)
     run = _step_run.get() or run_of_another()
     with _starting:
-        if run is not None and run.id in _claimed:
+        if run is not None and run in _claimed:
             run = None
-        if run is not None:
-            _claimed.add(run.id)
+        elif run is not None:
+            _claimed.add(run)
     try:
         yield run
     finally:
-        if run is not None:
-            _claimed.discard(run.id)
+        if run is not None and is_trackers(run):
+            _claimed.discard(run)
