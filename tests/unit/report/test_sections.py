@@ -170,7 +170,18 @@ def test_only_measured_arms_are_drawn(recommendation: Recommendation) -> None:
 
 def test_the_majority_is_a_reference_for_accuracy_alone(recommendation: Recommendation) -> None:
     assert "always the top class" in html_of(sections.ranking(recommendation))
-    by_f1 = dataclasses.replace(recommendation, metric="macro_f1")
+    arms = tuple(
+        arm
+        if arm.forecast.score is None
+        else dataclasses.replace(
+            arm,
+            forecast=dataclasses.replace(
+                arm.forecast, score=dataclasses.replace(arm.forecast.score, metric="macro_f1")
+            ),
+        )
+        for arm in recommendation.arms
+    )
+    by_f1 = dataclasses.replace(recommendation, metric="macro_f1", arms=arms)
     assert "always the top class" not in html_of(sections.ranking(by_f1))
 
 

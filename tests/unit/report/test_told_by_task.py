@@ -22,6 +22,7 @@ from zenml_ftvr.values import (
     CurvePoint,
     Evaluation,
     LabelDoubt,
+    Metric,
     Score,
 )
 
@@ -180,6 +181,50 @@ def test_a_score_below_its_forecast_is_the_better_one_where_lower_is(
     [judged] = [cell for cell in page.texts_in("td") if "limits, " in cell and "%" not in cell][:1]
     assert judged.startswith(said)
     assert judged.endswith("better than forecast" if value < 1.4 else "worse than forecast")
+
+
+def test_pilots_of_the_rmse_are_shown_as_the_r2_that_they_are() -> None:
+    recommendation, _, evaluation = hand_made_tasks.report_of("numbers")
+    foreseen = Score(metric="r2", value=0.7, low=0.6, high=0.8, n_rows=540, level=0.8)
+    arms = tuple(
+        dataclasses.replace(
+            arm, forecast=dataclasses.replace(arm.forecast, score=foreseen, basis="piloted")
+        )
+        for arm in recommendation.arms
+    )
+    by_rmse = dataclasses.replace(recommendation, arms=arms, metric="rmse")
+    page = shown(sections.ranking(by_rmse))
+    assert "R2" in page.texts_in("text")
+    assert "R2 0.700 [0.600, 0.800]" in page.text.replace("\n", "")
+    assert "Pilots are judged by R2, which puts models in the order of the RMSE." in page.text
+    assert "lower is better" not in page.text
+    outcome = shown(sections.outcomes(by_rmse, dataclasses.replace(evaluation, metric="rmse")))
+    assert "Scores are R2." in outcome.text
+    assert outcome.texts_in("td").count("within the limits") == 2  # 0.74 and 0.65
+    by_r2 = dataclasses.replace(recommendation, arms=arms, metric="r2")
+    assert "Pilots are judged by" not in shown(sections.ranking(by_r2)).text
+
+
+def test_scores_by_two_metrics_are_not_drawn_on_one_scale() -> None:
+    recommendation = hand_made_tasks.report_of("numbers")[0]
+    first, *others = recommendation.arms
+
+    def scored(metric: Metric, value: float) -> Score:
+        return Score(metric=metric, value=value, low=value, high=value, n_rows=540)
+
+    arms = (
+        dataclasses.replace(
+            first, forecast=dataclasses.replace(first.forecast, score=scored("rmse", 12.0))
+        ),
+        *(
+            dataclasses.replace(
+                arm, forecast=dataclasses.replace(arm.forecast, score=scored("r2", 0.5))
+            )
+            for arm in others
+        ),
+    )
+    page = shown(sections.ranking(dataclasses.replace(recommendation, arms=arms, metric="rmse")))
+    assert len(page.named("circle")) == len(others)
 
 
 def test_images_are_not_spoken_of_as_texts() -> None:

@@ -17,12 +17,19 @@ def adequacy(recommendation: Recommendation) -> Blocks:
     return (
         Paragraph(
             f"Measured on {w.count(found.n_rows)} training rows in {w.duration(found.seconds)}. It "
-            f"explains whether fine-tuning has something to build on, and decides nothing.",
+            f"explains whether fine-tuning has something to build on, and decides nothing."
+            f"{_direction(found)}",
             "small",
         ),
         *_probes(found),
         Bullets((*_gaps(found), *_pieces(found), *_predictability(found.predictability))),
     )
+
+
+def _direction(found: Adequacy) -> str:
+    scores = [one for one in (found.probe, found.twin, found.without) if one is not None]
+    lower = w.directions(list(dict.fromkeys(one.metric for one in scores)))
+    return f" {lower}" if lower else ""
 
 
 def _probes(found: Adequacy) -> Blocks:

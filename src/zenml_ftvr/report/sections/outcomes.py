@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from zenml_ftvr.report import wording as w
 from zenml_ftvr.report.blocks import Blocks, Paragraph, Table
 from zenml_ftvr.report.sections.ranking import BASES
-from zenml_ftvr.values import Evaluation, ForecastRecord, Kind, Recommendation, Score
+from zenml_ftvr.values import Evaluation, ForecastRecord, Kind, Metric, Recommendation, Score
 
 __all__ = ["outcomes", "record"]
 
@@ -19,11 +21,11 @@ def outcomes(recommendation: Recommendation, evaluation: Evaluation) -> Blocks:
     """Every trained arm's forecast and its score on the test rows; nothing where none was made."""
     arms = {arm.kind: arm for arm in recommendation.arms}
     found = [
-        (model.kind, arms[model.kind].forecast, model.score(recommendation.metric))
+        (model.kind, arms[model.kind].forecast, reached)
         for model in evaluation.models
-        if model.kind in arms
-        and arms[model.kind].forecast.score is not None
-        and any(score.metric == recommendation.metric for score in model.scores)
+        if model.kind in arms and (foreseen := arms[model.kind].forecast.score) is not None
+        for reached in model.scores
+        if reached.metric == foreseen.metric  # of the RMSE, R2 is what is foretold
     ]
     if not found:
         return ()
@@ -31,7 +33,7 @@ def outcomes(recommendation: Recommendation, evaluation: Evaluation) -> Blocks:
         Paragraph(
             "A forecast's limits hold so many of such trainings, on rows like those it was made "
             "from; the test rows have an interval of their own, so that a score a little outside "
-            "says less than one far outside.",
+            "says less than one far outside." + _of_metrics([one.metric for *_, one in found]),
             "small",
         ),
         Table(
@@ -44,6 +46,13 @@ def outcomes(recommendation: Recommendation, evaluation: Evaluation) -> Blocks:
             chosen=0,
         ),
     )
+
+
+def _of_metrics(metrics: Sequence[Metric]) -> str:
+    """What the scores are, and which way they are good."""
+    distinct = list(dict.fromkeys(metrics))
+    names = " and ".join(w.metric_words(one) for one in distinct)
+    return f" Scores are {names}. {w.directions(distinct)}".rstrip()
 
 
 def record(found: ForecastRecord) -> Blocks:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from zenml_ftvr.report import wording as w
 from zenml_ftvr.report.blocks import (
     Blocks,
@@ -45,7 +47,8 @@ def ranking(recommendation: Recommendation) -> Blocks:
                 "Fits the budget",
             ),
             rows=tuple(
-                _rank_row(place, arm) for place, arm in enumerate(recommendation.arms, start=1)
+                _rank_row(place, arm, recommendation.metric)
+                for place, arm in enumerate(recommendation.arms, start=1)
             ),
             numeric=frozenset({2, 4, 5, 6}),
             chosen=0,
@@ -68,8 +71,6 @@ def _how_known(recommendation: Recommendation) -> str:
         sentences.append(
             f"Scores from cross-validation are {name} on the training rows with 95 % intervals."
         )
-    if lower := w.directions([recommendation.metric]):
-        sentences.append(lower)
     if "piloted" in bases:
         levels = {
             f"{arm.forecast.score.level:.0%}"
@@ -80,6 +81,13 @@ def _how_known(recommendation: Recommendation) -> str:
             f"Scores from pilots are what one training on all training rows is forecast to reach, "
             f"with limits that hold {' or '.join(sorted(levels))} of such trainings."
         )
+    if shown := _metrics_of_scores(recommendation):
+        sentences.append(w.directions(shown))
+        others = [w.metric_words(one) for one in shown if one != recommendation.metric]
+        if others:
+            sentences.append(
+                f"Pilots are judged by {others[0]}, which puts models in the order of the {name}."
+            )
     if "prior" in bases:
         sentences.append(
             "Arms without a score were not trained yet: their place follows from published "
@@ -95,16 +103,26 @@ def _how_known(recommendation: Recommendation) -> str:
             f"Time, dollars and memory have limits that hold {' or '.join(sorted(levels))} of "
             f"trainings, as far as predictions like these were off before."
         )
-    return " ".join(sentences)
+    return " ".join(one for one in sentences if one)
+
+
+def _metrics_of_scores(recommendation: Recommendation) -> list[Metric]:
+    """What arms' scores are, that of the most arms first: pilots of the RMSE are judged by R2."""
+    scores = [arm.forecast.score for arm in recommendation.arms]
+    counts = Counter(score.metric for score in scores if score is not None)
+    return [metric for metric, _ in counts.most_common()]
 
 
 def _measured_chart(recommendation: Recommendation) -> Blocks:
+    shown = _metrics_of_scores(recommendation)
+    if not shown:
+        return ()
+    metric = shown[0]  # scores by two metrics have no scale in common
     measured = [
         Interval(w.approach_name(arm.kind), score.value, score.low, score.high)
         for arm in recommendation.arms
-        if (score := arm.forecast.score) is not None
+        if (score := arm.forecast.score) is not None and score.metric == metric
     ]
-    metric = recommendation.metric
     mark = top_class(metric, recommendation.evidence.majority_share)
     title = f"{w.metric_name(metric)} before training, with intervals"
     axis = w.axis_name(metric)
@@ -138,12 +156,15 @@ def _zero_shot(recommendation: Recommendation) -> tuple[str, ...]:
     )
 
 
-def _rank_row(place: int, arm: RankedArm) -> tuple[str, ...]:
+def _rank_row(place: int, arm: RankedArm, metric: Metric) -> tuple[str, ...]:
     score, cost = arm.forecast.score, arm.cost
+    said = "not measured" if score is None else w.score_text(score)
+    if score is not None and score.metric != metric:
+        said = f"{w.metric_words(score.metric)} {said}"
     return (
         str(place),
         w.approach_name(arm.kind),
-        "not measured" if score is None else w.score_text(score),
+        said,
         BASES[arm.forecast.basis],
         w.hours_text(cost),
         w.usd_text(cost),
