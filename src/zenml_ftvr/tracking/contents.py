@@ -72,7 +72,8 @@ class ReportContent:
 
 def ranking_table(recommendation: Recommendation) -> Table:
     """The decision: every arm, best first, with what was known of it."""
-    columns = ["rank", "approach", "feasible", "score", "low", "high", "hours", "usd", "gib"]
+    columns = ["rank", "approach", "feasible", "metric", "score", "low", "high"]
+    columns += ["hours", "usd", "gib"]
     columns += [f"{one}_{end}" for one in ("hours", "usd", "gib") for end in ("low", "high")]
     rows: list[list[str | int | float | bool | None]] = []
     for rank, arm in enumerate(recommendation.arms, start=1):
@@ -82,7 +83,7 @@ def ranking_table(recommendation: Recommendation) -> Table:
                 rank,
                 arm.kind,
                 arm.feasible,
-                *((score.value, score.low, score.high) if score else (None, None, None)),
+                *((score.metric, score.value, score.low, score.high) if score else (None,) * 4),
                 *((cost.hours, cost.usd, cost.peak_memory_gib) if cost else (None, None, None)),
                 *_limits(cost),
             ]
@@ -120,9 +121,18 @@ def curves_table(models: Sequence[TrainedModel]) -> Table:
 
 def pilots_table(pilots: PilotEvidence) -> Table:
     """Every small training, whatever became of it."""
-    columns = ["approach", "n_train", "seed", "learning_rate", "status", "score", "seconds"]
-    return columns, [
-        [one.kind, one.n_train, one.seed, one.learning_rate, one.status, one.score, one.seconds]
+    columns = ["approach", "n_train", "seed", "learning_rate", "status", "metric", "score"]
+    return [*columns, "seconds"], [
+        [
+            one.kind,
+            one.n_train,
+            one.seed,
+            one.learning_rate,
+            one.status,
+            pilots.metric,
+            one.score,
+            one.seconds,
+        ]
         for one in pilots.runs
     ]
 

@@ -38,13 +38,14 @@ def test_the_decision_lists_every_arm_best_first_with_its_interval_or_none() -> 
     assert [row[1] for row in rows] == [arm.kind for arm in recommendation.arms]
     for row, arm in zip(rows, recommendation.arms, strict=True):
         score = arm.forecast.score
-        assert row[3:6] == ([None] * 3 if score is None else [score.value, score.low, score.high])
+        known = [None] * 4 if score is None else [score.metric, score.value, score.low, score.high]
+        assert row[3:7] == known
         cost = arm.cost
         if cost is None or cost.limits is None or cost.limits.usd is None:
-            assert row[6:] == [None] * 9
+            assert row[7:] == [None] * 9
         else:
             limits = (*cost.limits.hours, *cost.limits.usd, *cost.limits.peak_memory_gib)
-            assert row[6:] == [cost.hours, cost.usd, cost.peak_memory_gib, *limits]
+            assert row[7:] == [cost.hours, cost.usd, cost.peak_memory_gib, *limits]
 
 
 def test_a_curve_is_a_row_a_reading() -> None:
