@@ -12,7 +12,7 @@ from zenml_ftvr.values import Mistake, are_spans
 if TYPE_CHECKING:
     from zenml_ftvr.data import Rows
 
-__all__ = ["worst_mistakes"]
+__all__ = ["SHOWN_CHARACTERS", "WORST", "worst_mistakes"]
 
 WORST = 8  # rows to look at: as many as samples of written texts; a judgement
 SHOWN_CHARACTERS = 300  # of each text, as of doubted labels

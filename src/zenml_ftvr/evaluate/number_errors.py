@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zenml_ftvr.data import Dataset, text_of
+from zenml_ftvr.evaluate.mistakes import SHOWN_CHARACTERS, WORST
 from zenml_ftvr.tasks import Answers, NumberAnswers
 from zenml_ftvr.values import NumberErrors, NumberSample
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["number_errors"]
 
 DRAWN = 300  # rows of a picture: more hide one another, and make a page heavy; a judgement
-WORST = 8  # rows to look at: as many as samples of written texts; a judgement
-SHOWN_CHARACTERS = 300  # of each text, as of doubted labels
 
 
 def number_errors(answers: Answers, dataset: Dataset) -> NumberErrors | None:

@@ -13,7 +13,14 @@ from zenml_ftvr.train.attempts import Attempt
 from zenml_ftvr.train.brake import Decisions
 from zenml_ftvr.train.faults import is_out_of_memory
 from zenml_ftvr.train.frozen import states_folder, without_frozen_part
-from zenml_ftvr.train.loop import LoopResult, Prepared, prepare, read_by_a_tokenizer, run_loop
+from zenml_ftvr.train.loop import (
+    LoopResult,
+    Prepared,
+    Trains,
+    prepare,
+    read_by_a_tokenizer,
+    run_loop,
+)
 from zenml_ftvr.train.pretrain import Pretrained, Watch, pretrained_body
 from zenml_ftvr.train.progress import Progress
 from zenml_ftvr.train.team import ALONE, Team
@@ -24,7 +31,16 @@ from zenml_ftvr.values import Hardware, TrainingPlan
 if TYPE_CHECKING:
     from zenml_ftvr.data import Dataset
 
-__all__ = ["Go", "OutOfMemory", "Stepped", "Surroundings", "get_ready", "states_of", "train_once"]
+__all__ = [
+    "Go",
+    "OutOfMemory",
+    "Stepped",
+    "Surroundings",
+    "get_ready",
+    "states_of",
+    "take_steps",
+    "train_once",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +112,34 @@ def states_of(base: ResolvedModel | None, trainable: Trainable, around: Surround
     return around.work / "states"
 
 
+def take_steps(
+    go: Go,
+    prepared: Trains,
+    around: Surroundings,
+    *,
+    attempt: Attempt | None = None,
+    group: Group | None = None,
+) -> LoopResult:
+    """Train what is prepared; raises `OutOfMemory` where memory did not suffice for the steps."""
+    try:
+        return run_loop(
+            go.plan,
+            prepared,
+            go.folder,
+            around.log,
+            around.progress,
+            around.started,
+            attempt=attempt,
+            part_rows=go.part_rows,
+            group=group,
+            decisions=go.decisions,
+        )
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemory(str(error)) from error
+
+
 def train_once(
     go: Go,
     dataset: Dataset,
@@ -115,23 +159,7 @@ def train_once(
     device, progress = around.hardware.device, around.progress
     states = states_of(base, trainable, around)
     with without_frozen_part(prepared, states, device, progress) as light:
-        try:
-            loop = run_loop(
-                go.plan,
-                light,
-                go.folder,
-                around.log,
-                progress,
-                around.started,
-                attempt=attempt,
-                part_rows=go.part_rows,
-                group=group,
-                decisions=go.decisions,
-            )
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise OutOfMemory(str(error)) from error
+        loop = take_steps(go, light, around, attempt=attempt, group=group)
     if group is not None and group.sharding == "full":
         inputs = read_by_a_tokenizer(go.plan.task, dataset)
         trainable = whole_model(trainable, go.plan, base, inputs, group)

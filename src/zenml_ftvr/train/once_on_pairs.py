@@ -10,9 +10,7 @@ from zenml_ftvr.models import ResolvedModel, load_encoder, save_head
 from zenml_ftvr.tasks import RowWork, work_for
 from zenml_ftvr.train.attempts import Attempt
 from zenml_ftvr.train.contrastive import PreparedPairs
-from zenml_ftvr.train.faults import is_out_of_memory
-from zenml_ftvr.train.loop import run_loop
-from zenml_ftvr.train.once import Go, OutOfMemory, Stepped, Surroundings
+from zenml_ftvr.train.once import Go, Stepped, Surroundings, take_steps
 from zenml_ftvr.train.pairs import make_pairs
 from zenml_ftvr.train.readings import read_once
 from zenml_ftvr.train.solved import choose_strength, fit_head
@@ -46,22 +44,7 @@ def train_once_on_pairs(
         pairs=make_pairs(label_ids, dataset.train.row_ids, n_pairs, plan.seed),
         n_features=len(dataset.train) + len(dataset.validation),
     )
-    try:
-        loop = run_loop(
-            plan,
-            prepared,
-            go.folder,
-            around.log,
-            progress,
-            around.started,
-            attempt=attempt,
-            part_rows=go.part_rows,
-            decisions=go.decisions,
-        )
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise OutOfMemory(str(error)) from error
+    loop = take_steps(go, prepared, around, attempt=attempt)
     encoder.model.eval()
 
     def features(of: Rows, what: str) -> npt.NDArray[np.float32]:
